@@ -1,0 +1,1 @@
+"""Task systems as the console sees them, behind the one Protocol of `base`."""

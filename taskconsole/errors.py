@@ -1,0 +1,101 @@
+"""Everything Taskconsole raises on purpose.
+
+    TaskconsoleError
+    ├── ConfigError            a setting, URL, queue name or app path that cannot be used
+    ├── PayloadError           a payload that cannot be enqueued (too large, not JSON)
+    ├── StoreError             Redis answered, and the answer was no
+    │   ├── AccessDenied       wrong password, or an ACL forbids a command: trying again will not help
+    │   ├── StoreFull          maxmemory reached: nothing was written
+    │   ├── WrongType          a key of ours holds something else
+    │   ├── ServerTooOld       Redis older than 6.2
+    │   ├── Changed            what the operator saw is no longer so: look again
+    │   └── LeaseLost          another worker owns these tasks now
+    └── StoreUnavailable       no answer: refused, timed out, loading; trying again may help
+
+Every message is one line, fit for a terminal, and never contains a password.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AccessDenied",
+    "Changed",
+    "ConfigError",
+    "LeaseLost",
+    "PayloadError",
+    "ServerTooOld",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "TaskconsoleError",
+    "WrongType",
+]
+
+
+class TaskconsoleError(Exception):
+    """The root of the tree; `exit_code` is what the command line ends with when it is not caught."""
+
+    exit_code = 1
+
+
+class ConfigError(TaskconsoleError):
+    """A setting, URL, queue name or app path that cannot be used."""
+
+    exit_code = 2
+
+
+class PayloadError(TaskconsoleError, ValueError):
+    """A payload that cannot be enqueued."""
+
+    exit_code = 2
+
+
+class StoreError(TaskconsoleError):
+    """Redis answered, and the answer was no."""
+
+
+class AccessDenied(StoreError):
+    """Wrong password, or an ACL rule forbids a command."""
+
+    exit_code = 3
+
+
+class StoreFull(StoreError):
+    """Redis is at its maxmemory; nothing was written."""
+
+
+class WrongType(StoreError):
+    """A key under one of our names holds another type.
+
+    Args:
+        key: The key as it stands in Redis.
+        found: The type Redis reports, e.g. `string`; empty when it did not say.
+        wanted: The type needed, e.g. `list`.
+    """
+
+    def __init__(self, key: str, found: str, wanted: str) -> None:
+        self.key, self.found, self.wanted = key, found, wanted
+        holds = f"holds a {found}" if found else "holds another type"
+        super().__init__(f"key {key!r} {holds}, not a {wanted}: rename or delete it, or use another queue")
+
+
+class ServerTooOld(StoreError):
+    """The server lacks commands that the scripts need (Redis 6.2, Valkey 7.2)."""
+
+
+class Changed(StoreError):
+    """What the operator saw is no longer so; nothing was done."""
+
+
+class LeaseLost(StoreError):
+    """This worker's lease was reclaimed; what it still holds belongs to others now."""
+
+    def __init__(self, worker_id: str) -> None:
+        self.worker_id = worker_id
+        super().__init__(f"worker {worker_id} lost its lease")
+
+
+class StoreUnavailable(TaskconsoleError):
+    """No usable answer from Redis: refused, timed out, reset, loading."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Pure values: tasks, outcomes, events, and the figures that are shown. No redis, no asyncio, no Textual."""
