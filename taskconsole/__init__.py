@@ -1,5 +1,62 @@
-"""Task queues on plain Redis lists, and the console that shows them."""
+"""Task queues on plain Redis lists, and the console that shows them.
+
+The public names load when they are first used, so that `import taskconsole` costs nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taskconsole.app import App, RegisteredTask, TaskRef
+    from taskconsole.errors import (
+        AccessDenied,
+        ConfigError,
+        PayloadError,
+        StoreError,
+        StoreFull,
+        StoreUnavailable,
+        TaskconsoleError,
+    )
+    from taskconsole.model.context import Context
+    from taskconsole.model.outcome import Backoff, Retry
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessDenied",
+    "App",
+    "Backoff",
+    "ConfigError",
+    "Context",
+    "PayloadError",
+    "RegisteredTask",
+    "Retry",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "TaskRef",
+    "TaskconsoleError",
+]
+
+_HOME = {
+    "App": "taskconsole.app",
+    "RegisteredTask": "taskconsole.app",
+    "TaskRef": "taskconsole.app",
+    "Context": "taskconsole.model.context",
+    "Backoff": "taskconsole.model.outcome",
+    "Retry": "taskconsole.model.outcome",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME.get(name, "taskconsole.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,89 @@
+"""What is to become of an attempt: done, another try, or the dead set. Pure: no clock, no store."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+__all__ = ["Ack", "Backoff", "Bury", "Retry", "RetryAfter", "Verdict", "judge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Exponential back-off with full jitter: a random wait up to `base * factor ** (attempt - 1)`, at most `cap`.
+
+    All in seconds.
+    """
+
+    base: float = 2.0
+    factor: float = 2.0
+    cap: float = 3600.0
+    jitter: bool = True
+
+    def ceiling(self, attempt: int) -> float:
+        """The longest wait after the `attempt`-th failure, seconds."""
+        # The exponent is bounded so that a large attempt number cannot overflow.
+        return float(min(self.cap, self.base * self.factor ** min(attempt - 1, 64)))
+
+    def delay(self, attempt: int) -> float:
+        """How long to wait after the `attempt`-th failure, seconds."""
+        ceiling = self.ceiling(attempt)
+        return random.uniform(0.0, ceiling) if self.jitter else ceiling
+
+
+class Retry(Exception):  # noqa: N818 - a request, not an error
+    """Raised by a handler: run me again.
+
+    Args:
+        delay: Seconds to wait; the task's back-off when None.
+        reason: Kept with the attempt.
+    """
+
+    def __init__(self, reason: str = "", *, delay: float | None = None) -> None:
+        if delay is not None and not delay >= 0:
+            raise ValueError(f"Retry(delay={delay!r}): seconds from now, 0 or more")
+        self.delay = delay
+        super().__init__(reason or "retry asked for")
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Done."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """Another attempt after `delay` seconds."""
+
+    delay: float
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """To the dead set."""
+
+    reason: str
+
+
+Verdict = Ack | RetryAfter | Bury
+
+
+def judge(error: BaseException, *, attempt: int, max_attempts: int, backoff: Backoff) -> RetryAfter | Bury:
+    """Decide about an attempt that ended in `error`: the `attempt`-th of at most `max_attempts`."""
+    text = describe(error)
+    if attempt >= max_attempts:
+        return Bury(text if max_attempts == 1 else f"failed {attempt} times, last: {text}")
+    delay = error.delay if isinstance(error, Retry) and error.delay is not None else backoff.delay(attempt)
+    return RetryAfter(delay, attempt + 1, text)
+
+
+def describe(error: BaseException) -> str:
+    """`ValueError: bad thing`, one line, at most 500 characters."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception whose text raises is still an exception
+        text = "(its text cannot be read)"
+    first = text.strip().splitlines()[0] if text.strip() else ""
+    return f"{type(error).__name__}: {first}"[:500] if first else type(error).__name__

@@ -1,0 +1,61 @@
+"""A request to Redis as a value: what to send and how to read the answer, without a connection."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Call", "Script", "command", "script"]
+
+T = TypeVar("T")
+Arg = bytes | str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One Lua file."""
+
+    name: str
+    body: bytes
+    sha: str
+
+
+@cache
+def script(name: str) -> Script:
+    """The transition in `lua/<name>.lua`."""
+    body = resources.files("taskconsole.store").joinpath("lua", f"{name}.lua").read_bytes()
+    return Script(name, body, hashlib.sha1(body, usedforsecurity=False).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One command or script with its arguments, and the reading of its reply."""
+
+    args: tuple[Arg, ...]
+    """The whole command: `("LLEN", "q")`, or `("EVALSHA", sha, number of keys, keys…, arguments…)`."""
+    parse: Callable[[Any], T]
+    """Turns the reply (bytes, int, list, None) into our type."""
+    body: bytes | None = None
+    """The script's text, to send when the server does not know its SHA."""
+
+    def with_body(self) -> tuple[Arg, ...]:
+        """The same call as EVAL, for a server that has lost its script cache."""
+        assert self.body is not None
+        return ("EVAL", self.body, *self.args[2:])
+
+    @classmethod
+    def of(cls, name: str, keys: tuple[str, ...], args: tuple[Arg, ...], parse: Callable[[Any], T]) -> Call[T]:
+        """Run the transition `name`."""
+        found = script(name)
+        return cls(("EVALSHA", found.sha, len(keys), *keys, *args), parse, found.body)
+
+
+def command(*args: Arg, parse: Callable[[Any], T]) -> Call[T]:
+    """A plain Redis command."""
+    return Call(args, parse)

@@ -1,0 +1,48 @@
+-- Record attempts that failed: out of this worker's hands, into the delayed set (retry) or the dead set (bury).
+-- KEYS  1 processing (LIST)  2 workers (ZSET)  3 worker (HASH)  4 delayed (ZSET)  5 dead (ZSET)  6 stats (HASH)
+--       7 log (STREAM)
+-- ARGV  1 worker id  2 sequence number  3 cap of the dead set  4 seconds a dead task is kept  5 cap of the log
+--       6 channel  7 wake channel
+--       8.. groups of five: "retry" | "bury", payload held, payload to keep, seconds from now, event
+-- Returns {"K", settled, lost}  lost = payloads no longer in the processing list: nothing was recorded for them
+--         {"R"}                 carried out before   {"F"}  the lease was reclaimed: nothing done
+if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return {'F'} end
+if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[3], 'seq') or '0') then return {'R'} end
+-- A removal must never be followed by a refused insertion.
+for i = 4, 5 do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'zset' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
+end
+redis.call('LTRIM', KEYS[1], 0, -1)
+redis.call('HSET', KEYS[3], 'seq', ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local settled, lost, buried, retried = 0, 0, 0, 0
+for i = 8, #ARGV, 5 do
+  if redis.call('LREM', KEYS[1], 1, ARGV[i + 1]) == 1 then
+    settled = settled + 1
+    if ARGV[i] == 'retry' then
+      local due = string.format('%.6f', now + tonumber(ARGV[i + 3]))
+      local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
+      redis.call('ZADD', KEYS[4], due, ARGV[i + 2])
+      if not head or tonumber(due) < tonumber(head) then redis.call('PUBLISH', ARGV[7], due) end
+      retried = retried + 1
+    else
+      redis.call('ZADD', KEYS[5], string.format('%.6f', now), ARGV[i + 2])
+      buried = buried + 1
+    end
+    redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i + 4])
+    redis.call('PUBLISH', ARGV[6], ARGV[i + 4])
+  else
+    lost = lost + 1
+  end
+end
+if retried > 0 then redis.call('HINCRBY', KEYS[6], 'retried', retried) end
+if buried > 0 then
+  redis.call('HINCRBY', KEYS[6], 'died', buried)
+  local dropped = redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[4]))
+  local over = redis.call('ZCARD', KEYS[5]) - tonumber(ARGV[3])
+  if over > 0 then dropped = dropped + redis.call('ZREMRANGEBYRANK', KEYS[5], 0, over - 1) end
+  if dropped > 0 then redis.call('HINCRBY', KEYS[6], 'dead_dropped', dropped) end
+end
+return {'K', settled, lost}

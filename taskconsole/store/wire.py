@@ -1,0 +1,268 @@
+"""Connections that carry out `Call`s: one blocking, one for asyncio.
+
+redis-py makes the connection (URL, TLS, AUTH, database, name); a call then goes straight over it, because
+redis-py's client layers cost more than Redis does. Nothing is retried here: redis-py 8 would replay every
+command up to ten times, which doubles a lost LPUSH. Whoever holds a repeatable transition repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import hiredis
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from taskconsole.config import check_url
+from taskconsole.errors import (
+    AccessDenied,
+    ServerTooOld,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    TaskconsoleError,
+    WrongType,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.config import Settings
+    from taskconsole.store.call import Call
+
+__all__ = ["AsyncWire", "Wire", "check_version", "translate"]
+
+T = TypeVar("T")
+
+_pack: Any = hiredis.pack_command  # its stub leaves out what it takes
+
+_NOT_YET = ("LOADING", "MASTERDOWN", "READONLY", "MISCONF", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNBLOCKED")
+"""Answers that mean "not now": the same call may succeed later."""
+
+
+def translate(error: Exception, address: str) -> TaskconsoleError:
+    """Our error for one of redis-py's or the socket's; one line, no password."""
+    if isinstance(error, TaskconsoleError):
+        return error
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError | redis.exceptions.AuthorizationError):
+        return AccessDenied(f"Redis at {address} refused access: {text}")
+    if isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in text:
+        return StoreFull(f"Redis at {address} is out of memory (maxmemory reached): nothing was written")
+    if isinstance(error, redis.ResponseError):
+        return _refusal(text, address)
+    return StoreUnavailable(f"no answer from Redis at {address}: {text[:300]}")
+
+
+def _refusal(text: str, address: str) -> TaskconsoleError:
+    code = text.split(" ", 1)[0].lstrip("-")
+    if code in {"NOAUTH", "WRONGPASS", "NOPERM"} or "NOPERM" in text:
+        return AccessDenied(f"Redis at {address} refused access: {text[:300]}")
+    if code == "WRONGTYPE" or "WRONGTYPE" in text:
+        return WrongType("under one of this queue's names", "", "list or set of the kind we need")
+    if code in _NOT_YET or any(word in text for word in ("-READONLY", "-MISCONF", "LOADING Redis")):
+        return StoreUnavailable(f"Redis at {address} is not ready: {text[:300]}")
+    if "invalid DB index" in text or "DB index is out of range" in text:
+        return AccessDenied(f"Redis at {address} has no such database: {text[:100]}")
+    return StoreError(f"Redis at {address} answered: {text[:300]}")
+
+
+def check_version(info: str, address: str) -> str:
+    """The version in the text of INFO server.
+
+    Raises:
+        ServerTooOld: It is older than Redis 6.2.
+    """
+    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    version = fields.get("redis_version", "")
+    numbers = [int(n) for n in version.split(".")[:2] if n.isdigit()]
+    if numbers and numbers < [6, 2]:
+        raise ServerTooOld(f"Redis at {address} is version {version}: Taskconsole needs 6.2 or newer (Valkey 7.2)")
+    return version
+
+
+def _options(settings: Settings, timeout: float | None) -> dict[str, Any]:
+    check_url(settings.url)
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": settings.timeout,
+        "socket_keepalive": True,
+        "health_check_interval": 0,
+        "client_name": settings.client_name,
+        "protocol": 2,
+        "driver_info": None,
+    }
+
+
+class Wire:
+    """A blocking connection; calls from several threads take turns.
+
+    Args:
+        settings: Where to connect.
+        timeout: Seconds to wait for an answer; `settings.timeout` by default.
+    """
+
+    def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
+        self.address = settings.address
+        self._timeout = settings.timeout if timeout is None else timeout
+        options = _options(settings, self._timeout)
+        if settings.url.startswith("unix:"):
+            del options["socket_keepalive"]
+        pool = redis.ConnectionPool.from_url(settings.url, retry=Retry(NoBackoff(), 0), **options)
+        self._make: Any = lambda: pool.connection_class(**pool.connection_kwargs)
+        self._connection: Any = None
+        self._owner = 0
+        self._lock = threading.Lock()
+
+    def run(self, call: Call[T]) -> T:
+        """Carry out one call.
+
+        Raises:
+            StoreUnavailable: No answer; whether it was carried out is unknown.
+            StoreError: Redis refused; nothing was done unless the transition says otherwise.
+        """
+        with self._lock:
+            reply = self._exchange([call])[0]
+        if isinstance(reply, Exception):
+            raise translate(reply, self.address)
+        return call.parse(reply)
+
+    def run_all(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        """Carry out several calls in one round trip; a refused one yields its `StoreError` in its place."""
+        if not calls:
+            return []
+        with self._lock:
+            replies = self._exchange(calls)
+        return [
+            translate(reply, self.address) if isinstance(reply, Exception) else call.parse(reply)
+            for call, reply in zip(calls, replies, strict=True)
+        ]
+
+    def _exchange(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        try:
+            connection = self._connected()
+            connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
+            replies = [self._read(connection) for _ in calls]
+            for i, (call, reply) in enumerate(zip(calls, replies, strict=True)):
+                if isinstance(reply, redis.exceptions.NoScriptError) and call.body is not None:
+                    connection.send_packed_command([_pack(call.with_body())], check_health=False)
+                    replies[i] = self._read(connection)
+        except BaseException as error:
+            # Whatever happened, the next reply on this connection may belong to this call: never reuse it.
+            self.close()
+            if isinstance(error, Exception):
+                raise translate(error, self.address) from None
+            raise
+        return replies
+
+    @staticmethod
+    def _read(connection: Any) -> Any:
+        try:
+            return connection.read_response(disable_decoding=True)
+        except redis.ConnectionError:
+            raise
+        except redis.ResponseError as error:
+            return error
+
+    def _connected(self) -> Any:
+        if self._connection is None or self._owner != os.getpid():
+            # A child of fork must not talk on its parent's socket.
+            self._connection, self._owner = self._make(), os.getpid()
+            self._connection.connect()
+        return self._connection
+
+    def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._owner == os.getpid():
+            connection.disconnect()
+
+
+class AsyncWire:
+    """A connection for asyncio; calls take turns.
+
+    A cancelled call drops the connection, so that its reply can never be taken for another's.
+
+    Args:
+        settings: Where to connect.
+        timeout: Seconds to wait for an answer; `settings.timeout` by default, `math.inf` for ever.
+    """
+
+    def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
+        self.address = settings.address
+        self._timeout = settings.timeout if timeout is None else timeout
+        options = _options(settings, None)
+        if settings.url.startswith("unix:"):
+            del options["socket_keepalive"]
+        pool = redis.asyncio.ConnectionPool.from_url(settings.url, retry=AsyncRetry(NoBackoff(), 0), **options)
+        self._make: Any = lambda: pool.connection_class(**pool.connection_kwargs)
+        self._connection: Any = None
+        self._lock = asyncio.Lock()
+
+    async def run(self, call: Call[T], *, timeout: float | None = None) -> T:  # noqa: ASYNC109 - passed to the read
+        """Carry out one call, waiting `timeout` seconds for its answer (the wire's own by default).
+
+        Raises:
+            StoreUnavailable: No answer; whether it was carried out is unknown.
+            StoreError: Redis refused; nothing was done unless the transition says otherwise.
+        """
+        async with self._lock:
+            reply = (await self._exchange([call], self._timeout if timeout is None else timeout))[0]
+        if isinstance(reply, Exception):
+            raise translate(reply, self.address)
+        return call.parse(reply)
+
+    async def run_all(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        """Carry out several calls in one round trip; a refused one yields its `StoreError` in its place."""
+        if not calls:
+            return []
+        async with self._lock:
+            replies = await self._exchange(calls, self._timeout)
+        return [
+            translate(reply, self.address) if isinstance(reply, Exception) else call.parse(reply)
+            for call, reply in zip(calls, replies, strict=True)
+        ]
+
+    async def _exchange(self, calls: Sequence[Call[Any]], seconds: float) -> list[Any]:
+        try:
+            connection = self._connection
+            if connection is None:
+                connection = self._make()
+                async with asyncio.timeout(None if seconds == math.inf else max(seconds, 1.0)):
+                    await connection.connect()
+                self._connection = connection
+            await connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
+            replies = [await self._read(connection, seconds) for _ in calls]
+            for i, (call, reply) in enumerate(zip(calls, replies, strict=True)):
+                if isinstance(reply, redis.exceptions.NoScriptError) and call.body is not None:
+                    await connection.send_packed_command([_pack(call.with_body())], check_health=False)
+                    replies[i] = await self._read(connection, seconds)
+        except BaseException as error:
+            # Whatever happened, the next reply on this connection may belong to this call: never reuse it.
+            await self.close()
+            if isinstance(error, Exception):
+                raise translate(error, self.address) from None
+            raise
+        return replies
+
+    @staticmethod
+    async def _read(connection: Any, seconds: float) -> Any:
+        try:
+            return await connection.read_response(disable_decoding=True, timeout=seconds)
+        except redis.ConnectionError:
+            raise
+        except redis.ResponseError as error:
+            return error
+
+    async def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)

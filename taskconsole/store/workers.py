@@ -1,0 +1,156 @@
+"""Workers as Redis knows them: presence, leases, commands for them, and taking over from the dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from taskconsole.errors import LeaseLost
+from taskconsole.store.call import Call, command
+from taskconsole.store.tasks import LOG_CAP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from taskconsole.store.keys import Namespace
+
+__all__ = ["Pulse", "TakenBack", "WorkerStore"]
+
+KEEP_WORKER = 86_400
+"""Seconds a worker's hash outlives its last heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The answer to a heartbeat."""
+
+    now: float
+    """Seconds since the epoch, by Redis."""
+    listeners: int
+    """Subscribers of the queue's channel."""
+    command: str
+    """What an operator wants of this worker: `quiet`, `stop`, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """One payload of a dead worker and where it goes."""
+
+    kind: Literal["queue", "bury"]
+    held: bytes
+    kept: bytes
+
+
+class WorkerStore:
+    """Builds the calls about workers.
+
+    Args:
+        names: The key names to use.
+    """
+
+    def __init__(self, names: Namespace) -> None:
+        self.names = names
+
+    def register(
+        self, queue: str, worker_id: str, *, lease_ms: int, fields: Mapping[str, str | int | float], event: bytes
+    ) -> Call[float]:
+        """Enter a worker; returns the time by Redis, seconds since the epoch."""
+        k = self.names.of(queue)
+        flat = [part for pair in fields.items() for part in pair]
+        return Call.of(
+            "register",
+            (k.workers, k.worker(worker_id), k.log),
+            (worker_id, lease_ms, KEEP_WORKER, LOG_CAP, k.channel, event, *flat),
+            lambda reply: int(reply) / 1000,
+        )
+
+    def heartbeat(
+        self, queue: str, worker_id: str, *, lease_ms: int, fields: Mapping[str, str | int | float]
+    ) -> Call[Pulse]:
+        """Renew the lease; `fields` may be empty when nothing changed.
+
+        Raises:
+            LeaseLost: The lease was reclaimed.
+        """
+        k = self.names.of(queue)
+        flat = [part for pair in fields.items() for part in pair]
+
+        def parse(reply: Any) -> Pulse:
+            if reply[0] == b"F":
+                raise LeaseLost(worker_id)
+            return Pulse(int(reply[1]) / 1000, int(reply[2]), reply[3].decode())
+
+        return Call.of(
+            "heartbeat",
+            (k.workers, k.worker(worker_id)),
+            (worker_id, lease_ms, KEEP_WORKER, k.channel, *flat),
+            parse,
+        )
+
+    def leave(self, queue: str, worker_id: str, *, event: bytes) -> Call[int]:
+        """Sign off; what the worker still held goes back to the queue. Returns how many tasks that were."""
+        k = self.names.of(queue)
+        return Call.of(
+            "leave",
+            (k.queue, k.processing(worker_id), k.workers, k.worker(worker_id), k.log),
+            (worker_id, LOG_CAP, k.channel, event),
+            int,
+        )
+
+    def expired(self, queue: str, now: float, *, limit: int = 20) -> Call[list[str]]:
+        """Workers whose lease ended before `now` (seconds since the epoch, by Redis)."""
+        k = self.names.of(queue)
+        return command(
+            "ZRANGEBYSCORE",
+            k.workers,
+            "-inf",
+            f"{now * 1000:.0f}",
+            "LIMIT",
+            0,
+            limit,
+            parse=lambda reply: [wid.decode("utf-8", "replace") for wid in reply],
+        )
+
+    def reclaim(
+        self, queue: str, worker_id: str, items: Sequence[TakenBack], *, event: bytes
+    ) -> Call[tuple[int, int] | None]:
+        """Take back a dead worker's tasks, given newest claim first; returns (requeued, buried).
+
+        None when its lease is valid after all: nothing was done.
+        """
+        k = self.names.of(queue)
+        flat: list[bytes | str] = []
+        for item in items:
+            flat += (item.kind, item.held, item.kept)
+        return Call.of(
+            "reclaim",
+            (k.queue, k.processing(worker_id), k.workers, k.worker(worker_id), k.dead, k.stats, k.log),
+            (worker_id, k.channel, LOG_CAP, event, *flat),
+            lambda reply: None if int(reply[0]) < 0 else (int(reply[0]), int(reply[1])),
+        )
+
+    def registered(self, queue: str) -> Call[list[str]]:
+        """Every worker id that has a lease, valid or not (at most 1,000)."""
+        k = self.names.of(queue)
+        return command("ZRANGE", k.workers, 0, 999, parse=lambda r: [wid.decode("utf-8", "replace") for wid in r])
+
+    def signal(self, queue: str, worker_id: str, wanted: Literal["quiet", "stop"]) -> Call[bool]:
+        """Leave a command for a worker; False when there is no such worker."""
+        k = self.names.of(queue)
+        return Call.of("signal", (k.workers, k.worker(worker_id)), (worker_id, wanted), bool)
+
+    def scan_processing(self, queue: str, cursor: int) -> Call[tuple[int, list[str]]]:
+        """One bounded step of looking for processing lists; returns the next cursor (0 = end) and worker ids."""
+        k = self.names.of(queue)
+        start = k.processing("")
+
+        def parse(reply: Any) -> tuple[int, list[str]]:
+            names = [key.decode("utf-8", "replace") for key in reply[1]]
+            return int(reply[0]), [name[len(start) :] for name in names if name.startswith(start)]
+
+        return command("SCAN", cursor, "MATCH", _literal(start) + "*", "COUNT", 1000, parse=parse)
+
+
+def _literal(text: str) -> str:
+    """`text` for a MATCH pattern, its own special characters taken literally."""
+    return "".join("\\" + c if c in "*?[]\\^" else c for c in text)
