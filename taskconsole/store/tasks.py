@@ -165,6 +165,10 @@ class TaskStore:
         """What lies in a worker's processing list, oldest claim first (bounded by what a worker may claim)."""
         return command("LRANGE", self.names.of(queue).processing(worker_id), 0, -1, parse=list)
 
+    def length(self, queue: str) -> Call[int]:
+        """How many tasks are pending."""
+        return command("LLEN", self.names.of(queue).queue, parse=int)
+
     def wait_for_one(self, queue: str, worker_id: str, seconds: float) -> Call[bytes | None]:
         """Block until a task comes and move it into this worker's hands.
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from taskconsole.config import Settings
     from taskconsole.store.call import Call
 
-__all__ = ["AsyncWire", "Wire", "check_version", "translate"]
+__all__ = ["AsyncWire", "Wire", "check_version", "connection_options", "translate"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,16 @@ def _refusal(text: str, address: str) -> TaskconsoleError:
     return StoreError(f"Redis at {address} answered: {text[:300]}")
 
 
+def _read_reply(call: Call[Any], reply: Any, address: str) -> Any:
+    """The answer to one call of several; a refusal is an answer too."""
+    if isinstance(reply, Exception):
+        return translate(reply, address)
+    try:
+        return call.parse(reply)
+    except StoreError as refusal:
+        return refusal
+
+
 def check_version(info: str, address: str) -> str:
     """The version in the text of INFO server.
 
@@ -88,9 +98,14 @@ def check_version(info: str, address: str) -> str:
     return version
 
 
-def _options(settings: Settings, timeout: float | None) -> dict[str, Any]:
+def connection_options(settings: Settings, timeout: float | None) -> dict[str, Any]:
+    """What every connection of ours has in common; `timeout` in seconds for one answer, None for none.
+
+    Raises:
+        ConfigError: The URL cannot be used.
+    """
     check_url(settings.url)
-    return {
+    options: dict[str, Any] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": settings.timeout,
         "socket_keepalive": True,
@@ -99,6 +114,9 @@ def _options(settings: Settings, timeout: float | None) -> dict[str, Any]:
         "protocol": 2,
         "driver_info": None,
     }
+    if settings.url.startswith("unix:"):
+        del options["socket_keepalive"]
+    return options
 
 
 class Wire:
@@ -112,10 +130,9 @@ class Wire:
     def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
         self.address = settings.address
         self._timeout = settings.timeout if timeout is None else timeout
-        options = _options(settings, self._timeout)
-        if settings.url.startswith("unix:"):
-            del options["socket_keepalive"]
-        pool = redis.ConnectionPool.from_url(settings.url, retry=Retry(NoBackoff(), 0), **options)
+        pool = redis.ConnectionPool.from_url(
+            settings.url, retry=Retry(NoBackoff(), 0), **connection_options(settings, self._timeout)
+        )
         self._make: Any = lambda: pool.connection_class(**pool.connection_kwargs)
         self._connection: Any = None
         self._owner = 0
@@ -140,10 +157,7 @@ class Wire:
             return []
         with self._lock:
             replies = self._exchange(calls)
-        return [
-            translate(reply, self.address) if isinstance(reply, Exception) else call.parse(reply)
-            for call, reply in zip(calls, replies, strict=True)
-        ]
+        return [_read_reply(call, reply, self.address) for call, reply in zip(calls, replies, strict=True)]
 
     def _exchange(self, calls: Sequence[Call[Any]]) -> list[Any]:
         try:
@@ -198,10 +212,9 @@ class AsyncWire:
     def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
         self.address = settings.address
         self._timeout = settings.timeout if timeout is None else timeout
-        options = _options(settings, None)
-        if settings.url.startswith("unix:"):
-            del options["socket_keepalive"]
-        pool = redis.asyncio.ConnectionPool.from_url(settings.url, retry=AsyncRetry(NoBackoff(), 0), **options)
+        pool = redis.asyncio.ConnectionPool.from_url(
+            settings.url, retry=AsyncRetry(NoBackoff(), 0), **connection_options(settings, None)
+        )
         self._make: Any = lambda: pool.connection_class(**pool.connection_kwargs)
         self._connection: Any = None
         self._lock = asyncio.Lock()
@@ -225,10 +238,7 @@ class AsyncWire:
             return []
         async with self._lock:
             replies = await self._exchange(calls, self._timeout)
-        return [
-            translate(reply, self.address) if isinstance(reply, Exception) else call.parse(reply)
-            for call, reply in zip(calls, replies, strict=True)
-        ]
+        return [_read_reply(call, reply, self.address) for call, reply in zip(calls, replies, strict=True)]
 
     async def _exchange(self, calls: Sequence[Call[Any]], seconds: float) -> list[Any]:
         try:

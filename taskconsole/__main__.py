@@ -1,0 +1,5 @@
+"""`python -m taskconsole`."""
+
+from taskconsole.cli import main
+
+main()

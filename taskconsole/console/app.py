@@ -1,0 +1,222 @@
+"""The console as a program: screens above, feed below, the terminal around them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import App
+
+from taskconsole.console import actions
+from taskconsole.console.driver import CalmDriver
+from taskconsole.console.feed import Feed
+from taskconsole.console.format import ASCII, UNICODE
+from taskconsole.console.safe import safe
+from taskconsole.console.screens.help import HelpScreen
+from taskconsole.console.screens.queues import QueuesScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.binding import BindingType
+
+    from taskconsole.backends.base import Backend
+    from taskconsole.console.messages import ActionEnded
+
+__all__ = ["Console", "run_console"]
+
+FLUSH = 1.0
+"""Least seconds between two paints of the event log: scrolling costs a whole pane."""
+
+LAST_RESORT = 3.0
+"""Seconds a signalled console may take to leave in order, before it leaves without."""
+
+
+class Console(App[int]):
+    """Shows one task system; talks to it only through a feed.
+
+    Args:
+        connect: Makes the backend; called in the feed's thread until it succeeds.
+        address: Where it connects to, for the header; never a password.
+        read_only: Nothing that writes has a key.
+        ascii_only: Draw with ASCII alone.
+        offer: A line shown while no server is in reach, e.g. how to start one.
+        handle_signals: End in order on SIGTERM and SIGHUP; for the main thread only.
+    """
+
+    ENABLE_COMMAND_PALETTE = False
+    DEFAULT_MODE = "queues"
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.ACTIONS)]
+
+    def __init__(
+        self,
+        connect: Callable[[], Backend],
+        *,
+        address: str,
+        read_only: bool = False,
+        ascii_only: bool = False,
+        offer: str = "",
+        handle_signals: bool = False,
+    ) -> None:
+        super().__init__(driver_class=CalmDriver)
+        # The values are those of Textual; there is no motion at any time.
+        self.animation_level = "none"
+        self.theme = "ansi-dark" if "SSH_CONNECTION" in os.environ else "textual-dark"
+        self.feed = Feed(connect, self.post_message)
+        self._handle_signals = handle_signals
+        self._glyphs = ASCII if ascii_only else UNICODE
+        self._flushed_at = 0.0
+        self._flush_due = False
+        self.queues = QueuesScreen(
+            address=address,
+            operator=_operator(),
+            submit=self.feed.submit,
+            read_only=read_only,
+            glyphs=self._glyphs,
+            offer=offer,
+        )
+        self.add_mode(self.DEFAULT_MODE, lambda: self.queues)
+
+    def on_load(self) -> None:
+        """Connect while the terminal is being set up."""
+        self.feed.start()
+
+    def on_mount(self) -> None:
+        """Leave in order when asked to by a signal."""
+        if self._handle_signals and self._loop is not None:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                self._loop.add_signal_handler(number, self._leave_by_signal, number)
+
+    def on_unmount(self) -> None:
+        """End the threads; one that waits for Redis ends by itself."""
+        self.feed.stop()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """What the terminal shows after a resize is its own business."""
+        if isinstance(self._driver, CalmDriver):
+            self._driver.resized(*event.size)
+
+    def on_app_focus(self) -> None:
+        """Somebody looks."""
+        self.feed.set_focused(True)
+
+    def on_app_blur(self) -> None:
+        """Nobody looks."""
+        self.feed.set_focused(False)
+
+    @property
+    def behind(self) -> bool:
+        """The terminal does not take what was painted; painting more would only stop the loop."""
+        return isinstance(self._driver, CalmDriver) and self._driver.behind
+
+    def on_link_changed(self) -> None:
+        """Show the newest snapshot, unless the terminal is behind; there will be a newer one."""
+        link = self.feed.take_link()
+        if not self.behind:
+            self.queues.show_link(link)
+
+    def on_events_waiting(self) -> None:
+        """Paint events now, or when the last paint is long enough ago."""
+        if not self._flush_due:
+            self._flush_due = True
+            self.set_timer(max(0.01, self._flushed_at + FLUSH - time.monotonic()), self._paint_events)
+
+    def on_action_ended(self, message: ActionEnded) -> None:
+        """Say what became of a command."""
+        self.queues.show_status(message.text, ok=message.ok)
+
+    def action_refresh_now(self) -> None:
+        """Read, or try to connect, now; and draw every cell again."""
+        self.feed.wake()
+        if isinstance(self._driver, CalmDriver):
+            self._driver.redraw()
+        self.screen.refresh(layout=True)
+
+    def action_help(self) -> None:
+        """The keys of this screen."""
+        if isinstance(self.screen, QueuesScreen):
+            groups = [
+                ("queues", actions.QUEUES),
+                ("events", actions.LOG),
+                ("everywhere", actions.ACTIONS),
+                ("moving", actions.MOTIONS),
+            ]
+            self.push_screen(HelpScreen(groups, glyphs=self._glyphs))
+
+    def action_leave(self) -> None:
+        """Leave the console."""
+        self.exit(0)
+
+    def _paint_events(self) -> None:
+        self._flush_due = False
+        if self.behind:
+            # Still drained, so that neither the inbox nor Redis has to hold it.
+            self.on_events_waiting()
+            return
+        now = time.monotonic()
+        seconds, self._flushed_at = now - self._flushed_at, now
+        self.queues.show_events(*self.feed.take_events(), min(seconds, 60.0))
+
+    def _leave_by_signal(self, number: int) -> None:
+        # A terminal that takes no bytes, or is gone, must not keep the process.
+        last = threading.Timer(LAST_RESORT, os._exit, (128 + number,))
+        last.daemon = True
+        last.start()
+        self.exit(128 + number, return_code=128 + number)
+
+    def _fatal_error(self) -> None:
+        """Textual's own report shows local variables; they may hold passwords."""
+        self._exit_renderables.append(_crash_report(sys.exc_info()[1]))
+        self._close_messages_no_wait()
+
+
+def run_console(
+    connect: Callable[[], Backend],
+    *,
+    address: str,
+    read_only: bool = False,
+    ascii_only: bool = False,
+    offer: str = "",
+    mouse: bool = False,
+) -> int:
+    """Run the console until it is left; returns the exit code (143 after SIGTERM, 129 after SIGHUP).
+
+    The caller makes sure that there is a terminal.
+    """
+    app = Console(
+        connect,
+        address=address,
+        read_only=read_only,
+        ascii_only=ascii_only,
+        offer=offer,
+        handle_signals=threading.current_thread() is threading.main_thread(),
+    )
+    app.run(mouse=mouse)
+    return app.return_code or 0
+
+
+def _operator() -> str:
+    """Who acts, as others will read it: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # No name for this user id, as in many containers.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _crash_report(error: BaseException | None) -> Text:
+    """One line, then where it happened: no local variables, nothing a terminal acts upon."""
+    lines = [f"taskconsole: internal error: {type(error).__name__}; please report this"]
+    if error is not None:
+        lines += "".join(traceback.format_exception(error)).splitlines()
+    return Text("\n".join(safe(line, 500) for line in lines))

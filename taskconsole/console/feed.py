@@ -1,0 +1,198 @@
+"""The feed: the threads that talk to Redis, so that the loop that draws never does.
+
+One polls, one listens, one acts. They hand over through bounded places (one newest snapshot, one inbox,
+one short list of commands) and tell the console with messages that there is something to take; they never
+wait for it. An action never waits behind a reading.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from queue import Empty, Full, Queue
+from typing import TYPE_CHECKING
+
+from taskconsole.backends.base import Can
+from taskconsole.console.format import clock
+from taskconsole.console.inbox import Inbox
+from taskconsole.console.link import Link, Phase
+from taskconsole.console.messages import ActionEnded, EventsWaiting, LinkChanged
+from taskconsole.console.poller import Poller, backoff
+from taskconsole.errors import AccessDenied, StoreUnavailable, TaskconsoleError
+from taskconsole.model.event import Event, EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.message import Message
+
+    from taskconsole.backends.base import Backend, Command
+
+__all__ = ["Feed"]
+
+MAX_COMMANDS = 8
+"""Commands that may wait for the one under way."""
+
+
+class Feed:
+    """Everything the console reads and does.
+
+    Args:
+        connect: Makes the backend; called in the polling thread, again and again until it succeeds.
+        tell: Hands a message to the console from any thread, without waiting (`App.post_message`).
+    """
+
+    def __init__(self, connect: Callable[[], Backend], tell: Callable[[Message], object]) -> None:
+        self._tell = tell
+        self._poller = Poller(connect, self._publish, self._gap)
+        self._inbox = Inbox()
+        self._commands: Queue[Command] = Queue(MAX_COMMANDS)
+        self._stopping = threading.Event()
+        self._wake = threading.Condition()
+        self._woken = False
+        self._lock = threading.Lock()
+        self._link = Link()
+        self._told = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the threads; the first reading is under way when this returns."""
+        for name, run in (("poll", self._poll), ("listen", self._listen), ("act", self._act)):
+            thread = threading.Thread(target=run, name=f"taskconsole-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, wait: float = 0.0) -> None:
+        """Stop all threads and wait up to `wait` seconds; one inside a call to Redis ends after it."""
+        self._stopping.set()
+        self.wake()
+        deadline = time.monotonic() + wait
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def wake(self) -> None:
+        """Read now: ends any pause, also the one after a refused password."""
+        with self._wake:
+            self._woken = True
+            self._wake.notify_all()
+
+    def set_focused(self, focused: bool) -> None:
+        """Read often while somebody looks, seldom while not."""
+        self._poller.focused = focused
+        if focused:
+            self.wake()
+
+    def take_link(self) -> Link:
+        """The newest snapshot; the next one will be told of again."""
+        with self._lock:
+            self._told = False
+            return self._link
+
+    def take_events(self) -> tuple[list[Event], int]:
+        """The events that have arrived, oldest first, and how many more the inbox could not hold."""
+        return self._inbox.drain()
+
+    def submit(self, command: Command) -> bool:
+        """Have a command carried out; `ActionEnded` says how it went. False when too many are waiting."""
+        try:
+            self._commands.put_nowait(command)
+        except Full:
+            return False
+        return True
+
+    def _publish(self, link: Link) -> None:
+        with self._lock:
+            self._link = link
+            told, self._told = self._told, True
+        if not told:
+            self._tell(LinkChanged())
+        with self._wake:
+            # The listening thread waits for a live link.
+            self._wake.notify_all()
+
+    def _put(self, events: list[Event]) -> None:
+        if self._inbox.put(events):
+            self._tell(EventsWaiting())
+
+    def _gap(self, text: str) -> None:
+        self._put([Event(kind=EventKind.GAP, at=self._now(), text=text)])
+
+    def _now(self) -> float:
+        """By the server's clock as far as it is known, else by ours."""
+        return self._link.server_now(time.monotonic()) or time.time()
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for `seconds`, a wake-up or the end; for ever when infinite."""
+        with self._wake:
+            self._wake.wait_for(
+                lambda: self._woken or self._stopping.is_set(), None if seconds == float("inf") else seconds
+            )
+            self._woken = False
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self._pause(self._poller.run_once())
+        self._poller.close()
+
+    def _live_backend(self) -> Backend | None:
+        """The backend, once readings succeed; None when the console ends first."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping.is_set() or self._link.phase is Phase.LIVE)
+        return None if self._stopping.is_set() else self._poller.backend
+
+    def _listen(self) -> None:
+        failures = 0
+        while (backend := self._live_backend()) is not None:
+            if Can.EVENTS not in backend.can:
+                return
+            heard = self._inbox.arrived
+            lost_at = self._listen_once(backend)
+            if lost_at is None:
+                return
+            failures = 0 if self._inbox.arrived > heard else failures + 1
+            if self._stopping.wait(backoff(failures)) or self._live_backend() is None:
+                return
+            if failures <= 1:
+                self._gap_since(lost_at)
+
+    def _listen_once(self, backend: Backend) -> float | None:
+        """Listen until the connection is lost and return that moment; None when it is over for good."""
+        try:
+            backend.listen(self._put, self._stopping.is_set)
+        except StoreUnavailable:
+            return self._now()
+        except AccessDenied as error:
+            self._gap(f"no events: {error}")
+            return None
+        except TaskconsoleError as error:
+            self._gap(f"events interrupted: {error}")
+            return self._now()
+        except Exception as error:  # noqa: BLE001 (a thread's traceback would land on the screen)
+            self._gap(f"events stopped: unexpected {type(error).__name__} in the backend")
+            return None
+        return None if self._stopping.is_set() else self._now()
+
+    def _gap_since(self, lost_at: float) -> None:
+        self._gap(f"events between {clock(lost_at)} and {clock(self._now())} were not seen")
+
+    def _act(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                command = self._commands.get(timeout=0.5)
+            except Empty:
+                continue
+            text, ok = self._carry_out(command)
+            self._tell(ActionEnded(text, ok))
+            # The row changes because the next reading says so; let that be now.
+            self.wake()
+
+    def _carry_out(self, command: Command) -> tuple[str, bool]:
+        backend = self._poller.backend
+        if backend is None or self._link.phase is not Phase.LIVE:
+            return "not connected: nothing was sent", False
+        try:
+            return backend.apply(command).text, True
+        except TaskconsoleError as error:
+            return f"refused: {error}", False
+        except Exception as error:  # noqa: BLE001 (a thread's traceback would land on the screen)
+            return f"failed: unexpected {type(error).__name__} in the backend", False

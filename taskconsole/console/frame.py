@@ -1,0 +1,204 @@
+"""Frames, cut down to the cells that differ from what the terminal already shows.
+
+Textual repaints whole regions, every segment with its own colours. On a slow link that is what one waits
+for. `FrameDiff` reads the output meant for the terminal, keeps a picture of what is there, and passes on
+only what changes the picture. The result looks the same cell by cell (the tests compare with an emulator).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from rich.cells import get_character_cell_size
+
+__all__ = ["FrameDiff"]
+
+_TOKEN = re.compile(
+    r"\x1b\[(?P<move>\d+;\d+)H|\x1b\[(?P<style>[\d;]*)m|(?P<newline>\r?\n)|(?P<text>[^\x1b\x00-\x1f\x7f]+)"
+)
+_PARAMETER = re.compile(r"[34]8;2;\d+;\d+;\d+|[34]8;5;\d+|\d+")
+_SYNC_START, _SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
+
+BRIDGE = 5
+"""Unchanged cells that are cheaper to write again than to step over with a cursor movement."""
+
+Cell = tuple[str, str]
+"""A character (empty for the right half of a wide one) and its style as terminal parameters."""
+
+
+class FrameDiff:
+    """A picture of the terminal, and the shortest way to the next one.
+
+    `feed` takes what was to be written and returns what has to be. Whatever it does not know passes through
+    untouched and, as it may have drawn anything, makes it forget the picture.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[int, dict[int, Cell]] = {}
+        self._touched: dict[int, dict[int, Cell]] = {}
+        self._x = self._y = 0
+        self._style = ""
+        self._width = self._height = 0
+        self._held_sync = False
+        self._open_sync = False
+
+    def resize(self, width: int, height: int) -> None:
+        """The terminal has another size: its picture is unknown; beyond its edge nothing is drawn."""
+        self._width, self._height = width, height
+        self.forget()
+
+    def forget(self) -> None:
+        """Whatever the terminal shows now, everything is to be drawn anew."""
+        self._rows.clear()
+
+    def feed(self, data: str) -> str:
+        """What must be written so that the terminal looks as if `data` had been."""
+        if data == _SYNC_START:
+            # Held back until it is known that the frame is not empty.
+            self._held_sync = True
+            return ""
+        if data == _SYNC_END:
+            out = _SYNC_END if self._open_sync else ""
+            self._held_sync = self._open_sync = False
+            return out
+        out = self._changes(data)
+        if out and self._held_sync:
+            self._held_sync, self._open_sync = False, True
+            return _SYNC_START + out
+        return out
+
+    def _changes(self, data: str) -> str:
+        self._touched = {}
+        position = 0
+        while position < len(data):
+            token = _TOKEN.match(data, position)
+            if token is None:
+                # Not a frame: modes, queries, the alternate screen. Known cells may be gone after it.
+                self.forget()
+                return data
+            self._take(token)
+            position = token.end()
+        return self._emit()
+
+    def _take(self, token: re.Match[str]) -> None:
+        if token["text"] is not None:
+            self._write(token["text"])
+        elif token["style"] is not None:
+            self._style = "" if token["style"] == "0" else token["style"]
+        elif token["move"] is not None:
+            row, column = token["move"].split(";")
+            self._y, self._x = int(row) - 1, int(column) - 1
+        else:
+            self._x, self._y = 0, self._y + 1
+
+    def _write(self, text: str) -> None:
+        row = self._touched.setdefault(self._y, {})
+        x, style, narrow = self._x, self._style, text.isascii()
+        for char in text:
+            width = 1 if narrow else get_character_cell_size(char)
+            if width == 0:
+                _combine(row, x, char)
+                continue
+            row[x] = (char, style)
+            if width == 2:
+                row[x + 1] = ("", style)
+            x += width
+        self._x = x
+
+    def _emit(self) -> str:
+        out: list[str] = []
+        style = ""
+        for y, cells in sorted(self._touched.items()):
+            if self._height and y >= self._height:
+                continue
+            known = self._rows.setdefault(y, {})
+            edge = self._width or max(cells, default=0) + 1
+            changed = sorted(x for x, cell in cells.items() if x < edge and known.get(x) != cell)
+            for start, end in _runs(changed, cells):
+                _break_wide(known, start, end)
+                out.append(f"\x1b[{y + 1};{start + 1}H")
+                style = _write_run(out, y, start, [cells[x] for x in range(start, end)], style)
+                known.update((x, cells[x]) for x in range(start, end))
+        if style:
+            out.append("\x1b[0m")
+        return "".join(out)
+
+
+def _combine(row: dict[int, Cell], x: int, mark: str) -> None:
+    """Put a character without a width onto the one before column `x`."""
+    left = next((at for at in (x - 1, x - 2) if row.get(at, ("", ""))[0]), None)
+    if left is not None:
+        char, style = row[left]
+        row[left] = (char + mark, style)
+
+
+def _break_wide(known: dict[int, Cell], start: int, end: int) -> None:
+    """Overwriting one half of a wide character takes the other half with it: it is unknown then."""
+    if start in known and not known[start][0]:
+        known.pop(start - 1, None)
+    if end in known and not known[end][0]:
+        del known[end]
+
+
+def _write_run(out: list[str], y: int, start: int, cells: list[Cell], style: str) -> str:
+    """Append what draws `cells` from column `start` on; returns the style the terminal is left in."""
+    for x, (char, wanted) in enumerate(cells, start):
+        if not char:
+            continue
+        if wanted != style:
+            out.append(_restyle(style, wanted))
+            style = wanted
+        out.append(char)
+        if not char.isascii() and (len(char) > 1 or get_character_cell_size(char) != 1):
+            # Terminals disagree about such widths; what follows goes where it belongs in any case.
+            out.append(f"\x1b[{y + 1};{x + 1 + max(1, get_character_cell_size(char[0]))}H")
+    return style
+
+
+@lru_cache(maxsize=1024)
+def _restyle(old: str, new: str) -> str:
+    """The shortest sequence from one style to another; a style is what stands between `ESC [` and `m`."""
+    (old_fg, old_bg, old_rest), (new_fg, new_bg, new_rest) = _parts(old), _parts(new)
+    if not old or not new or not old_rest <= new_rest:
+        return f"\x1b[0;{new}m" if new and old else f"\x1b[{new or 0}m"
+    parts = [*sorted(new_rest - old_rest)]
+    if new_fg != old_fg:
+        parts.append(new_fg or "39")
+    if new_bg != old_bg:
+        parts.append(new_bg or "49")
+    return f"\x1b[{';'.join(parts)}m"
+
+
+def _parts(style: str) -> tuple[str, str, frozenset[str]]:
+    """Foreground, background and everything else of a style."""
+    front = back = ""
+    rest: set[str] = set()
+    for match in _PARAMETER.finditer(style):
+        part = match[0]
+        code = int(part.partition(";")[0])
+        if 30 <= code <= 39 or 90 <= code <= 97:
+            front = part
+        elif 40 <= code <= 49 or 100 <= code <= 107:
+            back = part
+        else:
+            rest.add(part)
+    return front, back, frozenset(rest)
+
+
+def _runs(changed: list[int], cells: dict[int, Cell]) -> list[tuple[int, int]]:
+    """Changed columns as (start, end), small gaps of one style bridged, wide characters whole."""
+    runs: list[tuple[int, int]] = []
+    for x in changed:
+        start = x - 1 if not cells[x][0] and x - 1 in cells else x
+        end = x + 1
+        while end in cells and not cells[end][0]:
+            end += 1
+        if runs:
+            last_start, last_end = runs[-1]
+            gap = range(last_end, start)
+            if len(gap) <= BRIDGE and all(g in cells and cells[g][1] == cells[last_end - 1][1] for g in gap):
+                runs[-1] = (last_start, max(end, last_end))
+                continue
+        runs.append((start, end))
+    return runs

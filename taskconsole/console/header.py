@@ -1,0 +1,148 @@
+"""The lines above and beside the table, as pure functions of what is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from taskconsole.console.format import Glyphs, clock, count, duration, rtt, size, sparkline
+from taskconsole.console.lines import Line, Piece, Tone, cell, join, rule, spread
+from taskconsole.console.link import Link, Phase
+from taskconsole.console.safe import safe
+from taskconsole.console.verdict import Level, Verdict, explain, flow, per_minute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.console.actions import Action
+    from taskconsole.console.columns import QueueRow
+
+__all__ = ["details", "fix_line", "footer", "header", "summary", "verdict_line"]
+
+_LEVEL_TONES = {Level.CRIT: Tone.BAD, Level.WARN: Tone.WARN, Level.NOTE: Tone.PLAIN}
+
+
+def header(link: Link, address: str, width: int, monotonic: float, *, read_only: bool) -> Line:
+    """Where we are, whether we may write, how fresh the figures are, what they cost, and the time in UTC."""
+    pieces: list[Piece] = [
+        (" " + safe(address, 40), Tone.TITLE),
+        ("[READ-ONLY]" if read_only else "[RW]", Tone.PLAIN),
+        (link.words(monotonic), _link_tone(link, monotonic)),
+    ]
+    overview = link.overview
+    if overview is None:
+        return join(pieces, width)
+    if link.phase is Phase.LIVE:
+        pieces.append((f"rtt {rtt(link.rtt)}", Tone.QUIET))
+        if overview.commands:
+            pieces.append((f"{count(round(overview.commands / link.interval))} cmd/s", Tone.QUIET))
+        pieces += _server_pieces(link, width)
+    right: Line = ((clock(overview.at) + "Z ", Tone.QUIET),)
+    return spread(join(pieces, width - 12), right, width)
+
+
+def _server_pieces(link: Link, width: int) -> list[Piece]:
+    """What there is room for on a wider terminal."""
+    if link.overview is None or width < 100:
+        return []
+    server = link.overview.server
+    pieces: list[Piece] = [(f"redis {safe(server.version, 20) or '?'} {safe(server.role, 12)}", Tone.QUIET)]
+    if server.max_memory:
+        pieces.append((f"mem {size(server.used_memory)} of {size(server.max_memory)}", Tone.QUIET))
+    elif server.used_memory:
+        pieces.append((f"mem {size(server.used_memory)}", Tone.QUIET))
+    if server.persistence:
+        pieces.append((safe(server.persistence, 24), Tone.QUIET))
+    return pieces
+
+
+def _link_tone(link: Link, monotonic: float) -> Tone:
+    if link.phase is Phase.LIVE:
+        return Tone.GOOD if link.stale_for(monotonic) is None else Tone.WARN
+    return Tone.QUIET if link.phase is Phase.CONNECTING else Tone.BAD
+
+
+def verdict_line(link: Link, found: Sequence[Verdict], width: int, monotonic: float) -> Line:
+    """The answer to "is anything stuck?", or why there is none."""
+    if link.phase in (Phase.DISCONNECTED, Phase.DENIED):
+        error = safe(link.error, 300)
+        stale = link.stale_for(monotonic)
+        if stale is None or link.overview is None:
+            return ((cell(f" {error}", width), Tone.BAD),)
+        text = f" STALE  figures of {clock(link.overview.at)}Z, {duration(stale)} old. {error}"
+        return ((cell(text, width), Tone.WARN),)
+    if link.overview is None:
+        return ((" waiting for the first reading", Tone.QUIET),)
+    if not found:
+        return ((f" OK  {_well(link)}", Tone.GOOD),)
+    pieces: list[Piece] = [(f" {v.level} {v.text}", _LEVEL_TONES[v.level]) for v in found]
+    line = join(pieces, width - 12)
+    left = len(pieces) - sum(1 for piece in line if piece[1] is not Tone.PLAIN or piece[0].strip())
+    return (*line, (f"   +{left} more", Tone.QUIET)) if left > 0 else line
+
+
+def _well(link: Link) -> str:
+    queues = link.overview.queues if link.overview else ()
+    if not queues:
+        return "no queue yet: enqueue a task, or LPUSH one"
+    at_work = sum(queue.active for queue in queues)
+    what = "the queue is" if len(queues) == 1 else f"all {len(queues)} queues are"
+    return f"{what} served; {count(sum(q.pending for q in queues))} pending, {count(at_work)} active"
+
+
+def fix_line(link: Link, found: Sequence[Verdict], offer: str, width: int) -> Line:
+    """What to do about it: the first command that mends something; offline, what the caller offers."""
+    if link.phase in (Phase.DISCONNECTED, Phase.DENIED):
+        return ((cell(f" {safe(offer, 300)}", width), Tone.PLAIN),) if offer else ()
+    fix = next((v.fix for v in found if v.fix), "")
+    return ((" fix  ", Tone.QUIET), (cell(fix, max(0, width - 6)), Tone.PLAIN)) if fix else ()
+
+
+def details(
+    row: QueueRow | None,
+    trail: Sequence[int],
+    now: float,
+    place: tuple[int, int],
+    width: int,
+    *,
+    read_only: bool,
+) -> tuple[Line, ...]:
+    """The selected queue: its trend in figures, why it is as it is, and what to do next."""
+    if row is None:
+        return ()
+    glyphs: Glyphs = row.glyphs
+    queue = row.stats
+    title = f"{safe(queue.name, 60)}  {place[0]} of {place[1]}"
+    if row.stale:
+        return (rule(title, width, glyphs), ((" figures are old: not judged", Tone.QUIET),))
+    why, then = explain(queue, now, row.growth, read_only=read_only)
+    bars = sparkline(trail, 20 if width < 100 else 60, glyphs)
+    figures = "  ".join(
+        part for part in (f"{count(queue.pending)} now", per_minute(row.growth), flow(queue)) if part
+    )
+    lines = [(" pending ", bars, "  " + figures), (" why     ", "", why), (" next    ", "", then)]
+    return (
+        rule(title, width, glyphs),
+        *(
+            (
+                (label, Tone.QUIET),
+                (drawn, Tone.PLAIN),
+                (cell(text, max(0, width - len(label + drawn)), glyphs=glyphs), Tone.PLAIN),
+            )
+            for label, drawn, text in lines
+        ),
+    )
+
+
+def footer(actions: Sequence[Action], width: int) -> Line:
+    """The keys that work here and now."""
+    pieces: list[Piece] = [(f"{a.key_text} {a.label}", Tone.QUIET) for a in actions if a.footer]
+    return ((" ", Tone.QUIET), *join(pieces, width - 1))
+
+
+def summary(link: Link, found: Sequence[Verdict], width: int, monotonic: float) -> Line:
+    """All of it in one line, for a terminal too small for more."""
+    worst = f"{found[0].level} {found[0].text}" if found else "OK"
+    queues = link.overview.queues if link.overview else ()
+    pending = count(sum(queue.pending for queue in queues))
+    text = f"{link.words(monotonic)}  {worst}  {pending} pending in {len(queues)} queues"
+    return ((cell(text, width), Tone.PLAIN),)

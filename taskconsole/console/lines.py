@@ -1,0 +1,114 @@
+"""Lines of toned text: what every widget draws, before it knows any colour.
+
+A tone says what a piece of text means; the style sheet of the widgets says how that looks.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
+
+from taskconsole.console.format import UNICODE, Glyphs
+
+__all__ = ["Justify", "Line", "Piece", "Tone", "cell", "changed", "join", "plain", "rule", "spread"]
+
+Justify = Literal["left", "right"]
+
+
+class Tone(StrEnum):
+    """What a piece of text means."""
+
+    PLAIN = "plain"
+    QUIET = "quiet"
+    TITLE = "title"
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    SELECTED = "selected"
+
+
+Piece = tuple[str, Tone]
+Line = tuple[Piece, ...]
+
+
+def plain(line: Line) -> str:
+    """The text of a line without its tones."""
+    return "".join(text for text, _ in line)
+
+
+def cell(text: str, width: int, justify: Justify = "left", glyphs: Glyphs = UNICODE) -> str:
+    """`text` in exactly `width` cells; an ellipsis shows that it was cut."""
+    length = cell_len(text)
+    if length == width:
+        return text
+    if length > width:
+        return set_cell_size(text, width - 1) + glyphs.ellipsis if width > 0 else ""
+    pad = " " * (width - length)
+    return pad + text if justify == "right" else text + pad
+
+
+def join(pieces: list[Piece], width: int, gap: str = "   ") -> Line:
+    """The pieces that fit into `width` cells, `gap` between them; the first always, cut if it must be."""
+    shown: list[Piece] = []
+    used = 0
+    for text, tone in pieces:
+        need = cell_len(text) + (len(gap) if shown else 0)
+        if shown and used + need > width:
+            break
+        if shown:
+            shown.append((gap, Tone.PLAIN))
+        shown.append((text if used + need <= width else cell(text, width), tone))
+        used += need
+    return tuple(shown)
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """`left` and, if there is room for both, `right` at the right edge."""
+    room = width - cell_len(plain(left)) - cell_len(plain(right))
+    return (*left, (" " * room, Tone.PLAIN), *right) if room > 0 else left
+
+
+def rule(title: str, width: int, glyphs: Glyphs = UNICODE, tone: Tone = Tone.TITLE) -> Line:
+    """A horizontal rule that carries `title` near its left end."""
+    head = cell(title, min(cell_len(title), max(0, width - 6)), glyphs=glyphs)
+    tail = max(0, width - 4 - cell_len(head))
+    return ((glyphs.rule * 2 + " ", Tone.QUIET), (head, tone), (" " + glyphs.rule * tail, Tone.QUIET))
+
+
+def changed(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
+    """Where two lines differ, as (first cell, number of cells); wide characters are never halved."""
+    if old == new:
+        return []
+    before, after = _cells(old, width), _cells(new, width)
+    runs: list[tuple[int, int]] = []
+    x = 0
+    while x < width:
+        if before[x] == after[x]:
+            x += 1
+            continue
+        start = x
+        while x < width and before[x] != after[x]:
+            x += 1
+        while start > 0 and not (before[start][0] and after[start][0]):
+            start -= 1
+        while x < width and not (before[x][0] and after[x][0]):
+            x += 1
+        runs.append((start, x - start))
+    return runs
+
+
+def _cells(line: Line, width: int) -> list[Piece]:
+    """One piece per cell; the right half of a wide character is an empty text."""
+    cells: list[Piece] = []
+    for text, tone in line:
+        for char in text:
+            size = get_character_cell_size(char)
+            if size == 0 and cells:
+                cells[-1] = (cells[-1][0] + char, cells[-1][1])
+            elif size:
+                cells.append((char, tone))
+                cells.extend([("", tone)] * (size - 1))
+    blank = (" ", Tone.PLAIN)
+    return (cells + [blank] * (width - len(cells)))[:width]

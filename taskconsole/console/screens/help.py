@@ -1,0 +1,87 @@
+"""The keys of the screen one came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from taskconsole.console.format import UNICODE, Glyphs
+from taskconsole.console.lines import Line, Tone, cell, rule
+from taskconsole.console.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from taskconsole.console.actions import Action
+
+__all__ = ["HelpScreen"]
+
+LEGEND = (
+    ("NO WORKERS", "tasks wait and no live worker serves the queue"),
+    ("SATURATED", "every slot is taken and tasks wait"),
+    ("PAUSED", "workers claim nothing until it is resumed"),
+    ("BROKEN", "a key of the queue holds something else"),
+    ("^ = v", "pending grows, stays, shrinks"),
+    ("?", "not known; never zero"),
+)
+
+
+class HelpScreen(Screen[None]):
+    """A table of keys and of the words used; any of the closing keys goes back.
+
+    Args:
+        groups: A title and its actions, in the order shown.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "close", "back", show=False),
+        Binding("j,down", "scroll(1)", "down", show=False),
+        Binding("k,up", "scroll(-1)", "up", show=False),
+    ]
+    DEFAULT_CSS = "HelpScreen { background: $background; overflow: hidden; #help { height: 1fr; } }"
+
+    def __init__(self, groups: Sequence[tuple[str, Sequence[Action]]], *, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__()
+        self._groups = groups
+        self._glyphs = glyphs
+        self._top = 0
+        self.body = Lines(id="help")
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield self.body
+
+    def on_resize(self) -> None:
+        """Lay the text out for the width."""
+        self.call_after_refresh(self._paint)
+
+    def action_close(self) -> None:
+        """Back to the screen it was called from."""
+        self.dismiss()
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll, when the terminal is too low for all of it."""
+        self._top = max(0, min(self._top + by, len(self._lines()) - self.size.height))
+        self._paint()
+
+    def _paint(self) -> None:
+        self.body.show(*self._lines()[self._top : self._top + self.size.height])
+
+    def _lines(self) -> list[Line]:
+        width = self.size.width
+        lines: list[Line] = []
+        for title, group in self._groups:
+            lines.append(rule(title, width, self._glyphs))
+            lines += [_entry(action.key_text, action.tooltip, width) for action in group]
+        lines.append(rule("words", width, self._glyphs))
+        lines += [_entry(word, meaning, width) for word, meaning in LEGEND]
+        lines.append(((" esc goes back", Tone.QUIET),))
+        return lines
+
+
+def _entry(key: str, text: str, width: int) -> Line:
+    return ((f"  {cell(key, 11)} ", Tone.TITLE), (cell(text, max(0, width - 14)), Tone.PLAIN))

@@ -1,0 +1,106 @@
+"""Hearing what is published. Pub/sub is a hint: it loses silently, so nothing here is ever needed for progress."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from taskconsole.store.wire import connection_options, translate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from taskconsole.config import Settings
+
+__all__ = ["Listener", "subscribe"]
+
+
+async def subscribe(settings: Settings, channels: list[str]) -> AsyncIterator[tuple[str, str]]:
+    """Channel and text of each message on `channels`, for ever; reconnects by itself."""
+    pool = redis.asyncio.ConnectionPool.from_url(
+        settings.url, retry=AsyncRetry(NoBackoff(), 0), **connection_options(settings, None)
+    )
+    pause = 0.1
+    while True:
+        connection: Any = pool.connection_class(**pool.connection_kwargs)
+        try:
+            await connection.connect()
+            await connection.send_command("SUBSCRIBE", *channels, check_health=False)
+            while True:
+                reply = await connection.read_response(disable_decoding=True, timeout=math.inf)
+                pause = 0.1
+                if reply and reply[0] == b"message":
+                    yield reply[1].decode("utf-8", "replace"), reply[2].decode("utf-8", "replace")
+        except (redis.RedisError, OSError):
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, 5.0)
+        finally:
+            await connection.disconnect(nowait=True)
+
+
+class Listener:
+    """A blocking subscriber: messages of a changing set of channels."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings.address
+        pool = redis.ConnectionPool.from_url(
+            settings.url, retry=Retry(NoBackoff(), 0), **connection_options(settings, settings.timeout)
+        )
+        self._connection: Any = pool.connection_class(**pool.connection_kwargs)
+        self._channels: set[str] = set()
+
+    def join(self, channels: Iterable[str]) -> None:
+        """Also hear these channels.
+
+        Raises:
+            StoreUnavailable: No connection.
+            AccessDenied: Not allowed.
+        """
+        new = set(channels) - self._channels
+        if not new:
+            return
+        try:
+            self._connection.send_command("SUBSCRIBE", *sorted(new), check_health=False)
+        except Exception as error:
+            raise translate(error, self._address) from None
+        self._channels |= new
+
+    def read(self, seconds: float) -> tuple[str, bytes] | None:
+        """The next message as channel and bytes; None when none came within `seconds`.
+
+        Raises:
+            StoreUnavailable: The connection is lost; messages may have been missed.
+        """
+        try:
+            if not self._connection.can_read(timeout=seconds):
+                return None
+            reply = self._connection.read_response(disable_decoding=True)
+        except Exception as error:
+            raise translate(error, self._address) from None
+        if isinstance(reply, list) and reply and reply[0] == b"message":
+            return reply[1].decode("utf-8", "backslashreplace"), bytes(reply[2])
+        return None
+
+    def drain(self, take: Callable[[str, bytes], None], seconds: float, *, at_most: int = 10_000) -> int:
+        """Hand over everything that arrives within `seconds`, then what is there already; returns how many."""
+        taken = 0
+        message = self.read(seconds)
+        while message is not None:
+            take(*message)
+            taken += 1
+            if taken >= at_most:
+                break
+            message = self.read(0)
+        return taken
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.disconnect()

@@ -1,0 +1,244 @@
+"""How much to claim, from which queue, and how to wait when there is nothing.
+
+A worker asks for its free slots and for what it will finish in the next few milliseconds, never more: a flood of short
+tasks is claimed by the hundred, one-second tasks one by one, so that a backlog spreads over the workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from taskconsole.errors import AccessDenied, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.worker.lane import Lane
+    from taskconsole.worker.options import WorkerOptions
+    from taskconsole.worker.pool import Pool
+
+__all__ = ["Fetcher"]
+
+log = logging.getLogger(__name__)
+
+AHEAD = 0.015
+"""Seconds of work to have in hand beyond the free slots."""
+
+ACK_DELAY = 0.005
+"""Seconds a finished task may wait for others to be acknowledged with."""
+
+PAUSED_POLL = 0.25
+"""Seconds between looks at a paused or broken queue: a blocking move would not see the pause."""
+
+CHECK = 30.0
+"""Seconds between comparisons of our list in Redis with what is in hand, without a reason."""
+
+
+class Fetcher:
+    """Keeps the pool fed from the lanes."""
+
+    def __init__(self, lanes: Sequence[Lane], pool: Pool, options: WorkerOptions) -> None:
+        self._lanes, self._pool, self._options = lanes, pool, options
+        self._nudge = asyncio.Event()
+        self._dirty = asyncio.Event()
+        self._waiters: dict[Lane, asyncio.Task[bytes | None]] = {}
+        self._grow = 1
+        self._rate = 0.0
+        self._measured = (time.monotonic(), 0)
+        self._mean_bytes = 128.0
+        self._recheck: dict[Lane, float] = dict.fromkeys(lanes, time.monotonic() + CHECK)
+
+    def nudge(self) -> None:
+        """Look again: a slot is free, something is finished, a lane is in doubt. From the loop's thread."""
+        self._nudge.set()
+        self._dirty.set()
+
+    # -- the loop
+
+    async def run(self) -> None:
+        """Until cancelled; with `burst`, until there is nothing left to do.
+
+        Raises:
+            AccessDenied: Redis no longer lets us.
+        """
+        while True:
+            try:
+                if await self.run_once() or not self._options.burst:
+                    continue
+                if await self._all_done():
+                    return
+            except AccessDenied:
+                raise
+            except StoreError as error:
+                log.error("queue cannot be served", extra={"reason": str(error)})  # noqa: TRY400 - one line says it
+                await asyncio.sleep(1.0)
+
+    async def run_once(self) -> int:
+        """Wait for room, ask each queue once; when all were empty, wait for a task. Returns how many were claimed."""
+        await self._wait_for_room()
+        for lane in self._lanes:
+            if lane.suspect or time.monotonic() > self._recheck[lane]:
+                await self._reconcile(lane)
+        claimed = 0
+        for i in self._options.queues.order():
+            asked = self.appetite()
+            if asked <= 0:
+                return claimed
+            claimed += await self._claim(self._lanes[i], asked)
+        if claimed == 0 and not self._options.burst:
+            claimed = await self._wait_for_task()
+        return claimed
+
+    async def _wait_for_room(self) -> None:
+        while self.appetite() <= 0:
+            self._nudge.clear()
+            await self._nudge.wait()
+
+    def appetite(self) -> int:
+        """How many more tasks to ask for now; 0 or less when there is enough in hand."""
+        pool, options = self._pool, self._options
+        now, finished = time.monotonic(), pool.finished
+        then, before = self._measured
+        if now - then >= ACK_DELAY:
+            self._rate = 0.5 * self._rate + 0.5 * (finished - before) / (now - then)
+            self._measured = (now, finished)
+        if now >= pool.good_until:
+            return 0
+        in_hand = pool.running + len(pool.ready) + sum(lane.unsettled for lane in self._lanes)
+        wanted = pool.free + int(self._rate * AHEAD)
+        by_size = max(1, int(options.max_bytes / self._mean_bytes))
+        return min(wanted, options.max_held - in_hand, self._grow, options.max_claim, by_size)
+
+    async def _claim(self, lane: Lane, asked: int, first: bytes | None = None) -> int:
+        """Claim from one lane, `first` being a task that is in its list already; returns how many to run there are."""
+        claimed = await lane.step(asked)
+        if claimed is None:
+            return 0  # the lane started anew; what was in its list has gone back
+        payloads = claimed.payloads
+        if payloads:
+            self._mean_bytes += 0.2 * (sum(map(len, payloads)) / len(payloads) - self._mean_bytes)
+        # Double as long as the queue gives all we ask for, as TCP does: two workers that start share a burst.
+        self._grow = min(2 * self._grow, self._options.max_claim) if len(payloads) >= asked else max(1, len(payloads))
+        if first is not None:
+            if lane.paused or self._pool.free <= 0:
+                await lane.give_back([*reversed(payloads), first])
+                return 0
+            payloads.insert(0, first)
+        if payloads:
+            self._pool.feed(lane, payloads)
+        return len(payloads)
+
+    # -- waiting
+
+    async def _wait_for_task(self) -> int:
+        """Wait until a task comes, or something else must be looked at; returns how many tasks there are to run."""
+        self._nudge.clear()
+        blocked = False
+        for lane in self._lanes:
+            if lane.paused or lane.trouble:
+                blocked = True
+            elif lane not in self._waiters:
+                self._waiters[lane] = asyncio.create_task(lane.wait_for_one(), name=f"wait for {lane.queue}")
+        nudged = asyncio.create_task(self._nudge.wait(), name="nudged")
+        try:
+            await asyncio.wait(
+                [*self._waiters.values(), nudged],
+                timeout=PAUSED_POLL if blocked else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            nudged.cancel()
+        total = 0
+        for lane, waiter in list(self._waiters.items()):
+            if waiter.done():
+                del self._waiters[lane]
+                total += await self._arrived(lane, waiter)
+        return total
+
+    async def _arrived(self, lane: Lane, waiter: asyncio.Task[bytes | None]) -> int:
+        try:
+            payload = waiter.result()
+        except StoreUnavailable:
+            # The task may have been moved and its name lost with the connection.
+            lane.suspect = True
+            return 0
+        except StoreError as error:
+            if isinstance(error, AccessDenied):
+                raise
+            lane.trouble = str(error)
+            log.error("queue cannot be claimed from", extra={"queue": lane.queue, "reason": str(error)})  # noqa: TRY400
+            return 0
+        if payload is None:
+            return 0
+        return await self._claim(lane, max(0, min(self.appetite(), self._pool.free - 1)), first=payload)
+
+    async def _stop_waiting(self, lane: Lane) -> bytes | None:
+        """End a blocking wait; the task it may have brought."""
+        waiter = self._waiters.pop(lane, None)
+        if waiter is None:
+            return None
+        waiter.cancel()
+        await asyncio.wait([waiter])
+        await lane.drop_waiter()
+        if waiter.cancelled() or waiter.exception() is not None:
+            return None
+        return waiter.result()
+
+    async def _reconcile(self, lane: Lane) -> None:
+        """Start what Redis has in our list and we do not know of.
+
+        A blocking move that was lost with its connection may still be carried out until its time is over:
+        one more look after that.
+        """
+        doubtful = lane.suspect
+        # A task this wait has brought is in the list as well: it is found there like any other.
+        await self._stop_waiting(lane)
+        unknown = await lane.reconcile()
+        self._recheck[lane] = time.monotonic() + (self._options.block + 1.0 if doubtful else CHECK)
+        if unknown:
+            log.warning("found tasks whose arrival was not heard", extra={"queue": lane.queue, "n": len(unknown)})
+            self._pool.feed(lane, unknown)
+
+    # -- acks
+
+    async def run_acks(self) -> None:
+        """Tell Redis what is finished, soon, when claiming does not do it anyway; until cancelled."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            await asyncio.sleep(ACK_DELAY)
+            for lane in self._lanes:
+                if lane.unsettled and time.monotonic() - lane.stepped >= ACK_DELAY:
+                    try:
+                        await lane.flush()
+                    except AccessDenied:
+                        raise
+                    except StoreError as error:
+                        log.error("results not recorded", extra={"queue": lane.queue, "reason": str(error)})  # noqa: TRY400
+                        await asyncio.sleep(1.0)
+                if lane.unsettled:
+                    self._dirty.set()
+
+    # -- ending
+
+    async def _all_done(self) -> bool:
+        await self._pool.wait_empty()
+        for lane in self._lanes:
+            await lane.flush()
+        return all([await lane.is_empty() for lane in self._lanes])
+
+    async def stop(self) -> None:
+        """Return everything that was not started; call it after `run` has been cancelled."""
+        waiting = self._pool.take_back()
+        for lane in self._lanes:
+            await self._stop_waiting(lane)
+            # What waited for a runner has left our hands: it is among the unknown now.
+            unknown = await lane.reconcile()
+            if unknown:
+                await lane.give_back(unknown[::-1])
+        returned = sum(map(len, waiting.values()))
+        if returned:
+            log.info("returned unstarted tasks", extra={"n": returned})

@@ -1,0 +1,269 @@
+"""One queue as this worker serves it.
+
+Everything that changes this worker's hands goes through one sequence of numbered calls: a call that got no answer
+is repeated with its number until it gets one, and Redis carries each number out once. So after any fault the
+processing list in Redis and what is in hand here can be compared, and the difference started (`reconcile`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from taskconsole.errors import LeaseLost, StoreUnavailable
+from taskconsole.model.event import EventKind, encode_event
+from taskconsole.store.wire import AsyncWire
+from taskconsole.worker.logs import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from taskconsole.config import Settings
+    from taskconsole.store.call import Call
+    from taskconsole.store.tasks import Claimed, Settlement, TaskStore
+    from taskconsole.store.workers import WorkerStore
+    from taskconsole.worker.options import WorkerOptions
+    from taskconsole.worker.recorder import Sums
+    from taskconsole.worker.server_clock import ServerClock
+
+__all__ = ["Lane"]
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+"""Seconds between repetitions of a call that got no answer."""
+
+MAX_ACKS = 512
+"""Acks in one call: Lua's stack and Redis's patience are both bounded."""
+
+
+class Lane:
+    """The claims, acks and settlements of one queue.
+
+    Args:
+        queue: Its name.
+        worker_id: This process's id; a lane that was fenced goes on under a new one.
+        wire: The connection for numbered calls, shared by the lanes.
+        in_hand: Gives every payload of this lane that is waiting to run or running.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        worker_id: str,
+        *,
+        settings: Settings,
+        options: WorkerOptions,
+        store: TaskStore,
+        workers: WorkerStore,
+        wire: AsyncWire,
+        sums: Sums,
+        clock: ServerClock,
+        in_hand: Callable[[Lane], Iterable[bytes]],
+    ) -> None:
+        self.queue, self.base_id = queue, worker_id
+        self.generation = 0
+        self.worker_id = worker_id
+        self.keys = store.names.of(queue)
+        self.sums = sums
+        self.acks: list[bytes] = []
+        self.settlements: list[Settlement] = []
+        self.paused = False
+        self.trouble = ""
+        self.suspect = False
+        """An answer was lost: what Redis thinks is in our hands must be looked at."""
+        self.registered: dict[str, str | int | float] = {}
+        self._store, self._workers, self._options = store, workers, options
+        self._wire, self._in_hand, self._clock = wire, in_hand, clock
+        self._waiter_wire = AsyncWire(settings)
+        self.stepped = 0.0
+        """Monotonic time of the last answered step."""
+        self._seq = 0
+        self._lock = asyncio.Lock()
+        self._complain = RateLimit(10)
+        self.on_fenced: Callable[[Lane], None] = lambda _lane: None
+
+    @property
+    def unsettled(self) -> int:
+        """Finished tasks that Redis has not been told of."""
+        return len(self.acks) + len(self.settlements)
+
+    # -- presence
+
+    async def register(self, fields: dict[str, str | int | float] | None = None) -> float:
+        """Enter this worker for the queue; returns the time by Redis, seconds since the epoch."""
+        if fields is not None:
+            self.registered = fields
+        call = self._workers.register(
+            self.queue,
+            self.worker_id,
+            lease_ms=self._options.lease_ms,
+            fields=self.registered,
+            event=self._event(EventKind.WORKER_UP),
+        )
+        return await self._wire.run(call)
+
+    async def leave(self) -> int:
+        """Sign off; returns how many tasks went back."""
+        call = self._workers.leave(self.queue, self.worker_id, event=self._event(EventKind.WORKER_DOWN))
+        returned = await self._wire.run(call)
+        await self._waiter_wire.close()
+        return returned
+
+    # -- the numbered calls
+
+    async def step(self, claim: int) -> Claimed | None:
+        """Tell Redis what is finished and claim up to `claim` more; None when this worker had been fenced.
+
+        Repeats until Redis answers, so it may take as long as an outage.
+        """
+        async with self._lock:
+            await self._settle()
+            acks, self.acks = self.acks[:MAX_ACKS], self.acks[MAX_ACKS:]
+            self._seq += 1
+            call = self._store.step(
+                self.queue,
+                self.worker_id,
+                seq=self._seq,
+                claim=claim,
+                lease_ms=self._options.lease_ms,
+                acks=acks,
+            )
+            claimed: Claimed | None = await self._until_answered(call)
+            if claimed is None:
+                return None
+            self.paused, self.stepped = claimed.paused, time.monotonic()
+            if claimed.trouble != self.trouble:
+                self.trouble = claimed.trouble
+                if claimed.trouble:
+                    log.error("queue cannot be claimed from", extra={"queue": self.queue, "reason": claimed.trouble})
+            if claimed.replayed:
+                self.suspect = True
+                claimed.payloads.clear()
+            return claimed
+
+    async def give_back(self, payloads: list[bytes]) -> None:
+        """Return payloads that were not started, given newest claim first, to be next to run."""
+        async with self._lock:
+            while payloads:
+                some, payloads = payloads[:MAX_ACKS], payloads[MAX_ACKS:]
+                self._seq += 1
+                event = encode_event(EventKind.RETURNED, self.queue, self._clock.now(), [], len(some))
+                call = self._store.give_back(self.queue, self.worker_id, seq=self._seq, payloads=some, event=event)
+                if await self._until_answered(call) is None:
+                    return
+
+    async def flush(self) -> None:
+        """Tell Redis everything that is finished."""
+        while self.acks or self.settlements:
+            if await self.step(0) is None:
+                return
+
+    async def _settle(self) -> None:
+        while self.settlements:
+            items, self.settlements = self.settlements[:50], self.settlements[50:]
+            self._seq += 1
+            call = self._store.settle(self.queue, self.worker_id, seq=self._seq, items=items)
+            lost = await self._until_answered(call)
+            if lost:
+                log.warning("results refused: no longer ours", extra={"queue": self.queue, "n": lost})
+
+    async def _until_answered(self, call: Call[Any]) -> Any:
+        """The answer, however long it takes; None when the lease was lost (this lane has started anew)."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._wire.run(call)
+            except StoreUnavailable as error:
+                self.suspect = True
+                if self._complain("unavailable"):
+                    log.warning("waiting for Redis", extra={"queue": self.queue, "reason": str(error)})
+            except LeaseLost:
+                await self._start_anew()
+                return None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _start_anew(self) -> None:
+        """Go on under a new id: whatever was in hand belongs to others now."""
+        dropped = self.unsettled
+        self.acks.clear()
+        self.settlements.clear()
+        old = self.worker_id
+        self.generation += 1
+        self.worker_id = f"{self.base_id}.{self.generation}"
+        self._seq = 0
+        self.on_fenced(self)
+        log.warning(
+            "lease lost: late results are dropped",
+            extra={"queue": self.queue, "worker": old, "results": dropped, "now": self.worker_id},
+        )
+        event = self._event(EventKind.FENCED)
+        # A blocking move that was under way may have filled the old list after it was taken back.
+        await self._persist(lambda: self._workers.leave(self.queue, old, event=event))
+        await self._persist(
+            lambda: self._workers.register(
+                self.queue,
+                self.worker_id,
+                lease_ms=self._options.lease_ms,
+                fields=self.registered,
+                event=self._event(EventKind.WORKER_UP),
+            )
+        )
+
+    async def _persist(self, make: Callable[[], Call[Any]]) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._wire.run(make())
+            except StoreUnavailable:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return
+
+    # -- waiting and putting right
+
+    async def wait_for_one(self) -> bytes | None:
+        """Block until a task comes; None after a while without one.
+
+        Raises:
+            StoreUnavailable: The answer may have been lost with a task in it: reconcile.
+        """
+        seconds = self._options.block
+        return await self._waiter_wire.run(
+            self._store.wait_for_one(self.queue, self.worker_id, seconds), timeout=seconds + 2.0
+        )
+
+    async def drop_waiter(self) -> None:
+        """Close the connection of the blocking wait."""
+        await self._waiter_wire.close()
+
+    async def reconcile(self) -> list[bytes]:
+        """Payloads that Redis has in our list and we do not know of; to be called while nobody waits."""
+        async with self._lock:
+            held = await self._until_answered(self._store.held(self.queue, self.worker_id))
+            if held is None:
+                return []
+            self.suspect = False
+            known = Counter(self._in_hand(self))
+            known.update(self.acks)
+            known.update(item.held for item in self.settlements)
+            unknown: list[bytes] = []
+            for payload in held:
+                if known[payload] > 0:
+                    known[payload] -= 1
+                else:
+                    unknown.append(payload)
+            return unknown
+
+    async def is_empty(self) -> bool:
+        """True when nothing is pending."""
+        return await self._wire.run(self._store.length(self.queue)) == 0
+
+    def _event(self, kind: EventKind) -> bytes:
+        body = [{"worker": self.worker_id, "text": str(self.registered.get("host", ""))}]
+        return encode_event(kind, self.queue, self._clock.now(), body, 1)

@@ -1,0 +1,486 @@
+"""Running handlers, many at a time.
+
+A pool has as many runners as tasks may run at once. A runner is an asyncio task that takes one payload after the
+other; a handler that never has to wait costs no asyncio task of its own and no turn of the loop, so a run of short
+tasks is one tight loop. What a handler may notice is as if it had a task of its own: timeouts and cancellation hit
+only it, and context variables it sets are not seen by the next one (the runner is replaced when it set any).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import time
+import traceback
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from taskconsole.model.context import Context
+from taskconsole.model.event import EventKind, encode_event
+from taskconsole.model.outcome import Bury, RetryAfter, describe, judge
+from taskconsole.model.task import Envelope, Unreadable, buried, decode, retried
+from taskconsole.registry import Handler, Kind
+from taskconsole.store.keys import TOMBSTONE
+from taskconsole.store.tasks import Settlement
+from taskconsole.worker.perform import Elsewhere, TimedOut
+from taskconsole.worker.processes import RemoteError
+from taskconsole.worker.recorder import BUCKETS, SAMPLE, name_finished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from taskconsole.registry import Registry
+    from taskconsole.worker.lane import Lane
+    from taskconsole.worker.options import WorkerOptions
+    from taskconsole.worker.server_clock import ServerClock
+
+__all__ = ["Pool", "Slot"]
+
+log = logging.getLogger(__name__)
+
+SLICE = 0.005
+"""Seconds a runner goes on without giving the loop a turn."""
+
+WATCH = 0.05
+"""Seconds between two looks at timeouts and at payloads that wait too long for a runner."""
+
+HOARD = 0.1
+"""Seconds a claimed payload may wait for a runner before it goes back to the queue for others."""
+
+NOTABLE = 0.5
+"""Seconds a task runs before an event says that it has started."""
+
+MAX_TRACEBACK = 8_000
+"""Characters of a traceback that are kept: its end, where the error is."""
+
+Item = tuple["Lane", int, bytes]
+"""A claimed payload: its lane, the lane's generation at the time, the bytes."""
+
+
+class Slot:
+    """One runner and what it is doing; read by the heartbeat's thread too."""
+
+    __slots__ = ("announced", "attempt", "id", "item", "name", "started", "stopped", "task", "timed_out", "timeout")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.item: Item | None = None
+        self.started = 0.0
+        """Monotonic seconds."""
+        self.timeout: float | None = None
+        self.timed_out = False
+        self.stopped = False
+        """It was cancelled because the worker stops: the task goes back."""
+        self.name = ""
+        self.id: str | None = None
+        self.attempt = 1
+        self.announced = False
+
+
+class Pool:
+    """Runs what it is fed.
+
+    Args:
+        on_room: Called when the pool has become ready for more, or has finished something to tell Redis.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        options: WorkerOptions,
+        clock: ServerClock,
+        on_room: Callable[[], None],
+    ) -> None:
+        self.ready: deque[Item] = deque()
+        self.slots: set[Slot] = set()
+        self.finished = 0
+        """Attempts that ended, well or not."""
+        self.good_until = float("inf")
+        """Monotonic time after which the leases may have run out: nothing is started then."""
+        self.running = 0
+        self._registry, self._handlers = registry, registry.handlers
+        self._options, self._clock, self._on_room = options, clock, on_room
+        self._idle: list[asyncio.Future[None]] = []
+        self._runners = 0
+        self._fed = 0.0
+        self._closed = False
+        self._elsewhere = Elsewhere(options.concurrency, min(options.concurrency, 64))
+        self._base = contextvars.copy_context()
+        """What every handler starts with: what the app's lifespan has set."""
+        self._loop = asyncio.get_running_loop()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._busy = asyncio.Event()
+        self._ids = 0
+
+    # -- feeding
+
+    @property
+    def free(self) -> int:
+        """How many more could start at once."""
+        return self._options.concurrency - self.running - len(self.ready)
+
+    def feed(self, lane: Lane, payloads: Iterable[bytes]) -> None:
+        """Run these, in order."""
+        generation = lane.generation
+        for payload in payloads:
+            if payload == TOMBSTONE:
+                lane.acks.append(payload)
+                lane.sums.skipped += 1
+            else:
+                self.ready.append((lane, generation, payload))
+        self._fed = time.monotonic()
+        if self.ready:
+            self._empty.clear()
+            self._busy.set()
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._idle:
+            future = self._idle.pop()
+            if not future.done():
+                future.set_result(None)
+                return
+        if self._runners < self._options.concurrency and not self._closed:
+            self._runners += 1
+            slot = Slot()
+            self.slots.add(slot)
+            slot.task = self._loop.create_task(
+                self._run(slot), name="taskconsole runner", context=self._base.copy()
+            )
+
+    def renewed(self, until: float) -> None:
+        """The leases are good until `until` (monotonic): go on if that had stopped us. Safe to call from a thread."""
+        stale = time.monotonic() >= self.good_until
+        self.good_until = until
+        if stale:
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def drop(self, lane: Lane) -> None:
+        """Forget what waits for `lane`: it was fenced, others have it."""
+        kept = [item for item in self.ready if item[0] is not lane]
+        self.ready.clear()
+        self.ready.extend(kept)
+
+    def take_back(self, keep: int = 0) -> dict[Lane, list[bytes]]:
+        """Take out what waits beyond the first `keep`, newest first, by lane."""
+        returned: dict[Lane, list[bytes]] = {}
+        while len(self.ready) > keep:
+            lane, generation, payload = self.ready.pop()
+            if generation == lane.generation:
+                returned.setdefault(lane, []).append(payload)
+        return returned
+
+    def in_hand(self, lane: Lane) -> list[bytes]:
+        """Payloads of `lane` that wait or run."""
+        found = [payload for other, _, payload in self.ready if other is lane]
+        for slot in self.slots:
+            item = slot.item
+            if item is not None and item[0] is lane and item[1] == lane.generation:
+                found.append(item[2])
+        return found
+
+    # -- running
+
+    async def _run(self, slot: Slot) -> None:
+        """One runner: takes payloads until it is cancelled, or a handler has changed its context."""
+        try:
+            while not self._closed:
+                if not self.ready or time.monotonic() >= self.good_until:
+                    if not await self._wait(slot):
+                        return
+                    continue
+                if len(self.ready) > 1:
+                    # If the first one has to wait for something, somebody must be there for the rest.
+                    self._wake()
+                if not await self._run_some(slot):
+                    return
+                self._on_room()
+        finally:
+            self._runners -= 1
+            self.slots.discard(slot)
+            if self.ready and not self._closed:
+                self._wake()
+            elif self.running == 0:
+                self._empty.set()
+
+    async def _wait(self, slot: Slot) -> bool:
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._idle.append(future)
+        if self.running == 0 and not self.ready:
+            self._empty.set()
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future in self._idle:
+                self._idle.remove(future)
+            # A timeout that fired while its task was ending: not ours to die of.
+            if slot.stopped or self._closed:
+                raise
+            if slot.task is not None:
+                slot.task.uncancel()
+        return True
+
+    async def _run_some(self, slot: Slot) -> bool:
+        """The hot loop: run what is ready for one slice of time; False when this runner must be replaced."""
+        ready, handlers, base = self.ready, self._handlers, self._base
+        monotonic, copy_context = time.monotonic, contextvars.copy_context
+        offset = self._clock.offset
+        now = monotonic()
+        end = min(now + SLICE, self.good_until)
+        while ready and now < end:
+            item = ready.popleft()
+            lane, generation, payload = item
+            envelope = decode(payload)
+            handler = handlers.get(envelope.task) if type(envelope) is Envelope else None
+            slot.item, slot.started, slot.announced = item, now, False
+            self.running += 1
+            try:
+                if (
+                    handler is not None
+                    and type(envelope) is Envelope
+                    and handler.kind is Kind.ASYNC
+                    and handler.context_parameter is None
+                    and envelope.expires_at is None
+                ):
+                    slot.name, slot.id, slot.attempt = envelope.task, envelope.id, envelope.attempt
+                    slot.timeout = handler.timeout if envelope.timeout is None else envelope.timeout
+                    await handler.function(*envelope.args, **envelope.kwargs)
+                else:
+                    await self._perform(slot, lane, envelope)
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a handler's error is data, whatever it derives from
+                ended = monotonic()
+                if not self._caught(slot, item, envelope, error, ended - now):
+                    raise
+                now = ended
+            else:
+                ended = monotonic()
+                if generation == lane.generation:
+                    lane.acks.append(payload)
+                sums = lane.sums
+                sums.done += 1
+                ran = int((ended - now) * 1e6).bit_length()
+                sums.run[ran if ran < BUCKETS else -1] += 1
+                if type(envelope) is Envelope and envelope.enqueued_at is not None:
+                    waited = int(max(now + offset - envelope.enqueued_at, 0.0) * 1e6).bit_length()
+                    sums.wait[waited if waited < BUCKETS else -1] += 1
+                if len(sums.sample) < SAMPLE or sums.listening:
+                    self._name(slot, lane, ended - now)
+                now = ended
+            finally:
+                slot.item = None
+                self.running -= 1
+                self.finished += 1
+            if copy_context() != base:
+                return False
+        if ready and now >= end:
+            await asyncio.sleep(0)
+        return True
+
+    def _name(self, slot: Slot, lane: Lane, seconds: float) -> None:
+        task = {
+            "task": slot.name,
+            "id": slot.id,
+            "ms": round(seconds * 1000, 3),
+            "worker": lane.worker_id,
+            "at": round(self._clock.now(), 3),
+        }
+        name_finished(lane.sums, task)
+
+    async def _perform(self, slot: Slot, lane: Lane, envelope: Envelope | Unreadable) -> None:
+        """Run a task that is not the plainest case; raises what the handler raises, or _Decided."""
+        if isinstance(envelope, Unreadable):
+            slot.name, slot.id, slot.attempt, slot.timeout = "(unreadable)", None, 1, None
+            raise _Decided(Bury(envelope.reason))
+        slot.name, slot.id, slot.attempt = envelope.task, envelope.id, envelope.attempt
+        handler = self._handlers.get(envelope.task)
+        args, kwargs = envelope.args, envelope.kwargs
+        if handler is None and envelope.bare and self._registry.fallback is not None:
+            handler, args = self._registry.fallback, [envelope.task]
+        if handler is None:
+            raise _Decided(self._unknown(envelope))
+        if envelope.expires_at is not None and self._clock.now() > envelope.expires_at:
+            raise _Decided(Bury("expired before it was started"))
+        slot.timeout = handler.timeout if envelope.timeout is None else envelope.timeout
+        if handler.context_parameter is not None:
+            context = Context(
+                id=envelope.id,
+                task=envelope.task,
+                queue=lane.queue,
+                attempt=envelope.attempt,
+                redelivered=envelope.redelivered,
+                enqueued_at=envelope.enqueued_at,
+            )
+            args, kwargs = handler.arguments(args, kwargs, context)
+        if handler.kind is Kind.ASYNC:
+            await handler.function(*args, **kwargs)
+        elif handler.kind is Kind.THREAD:
+            await self._elsewhere.in_thread(handler, args, kwargs)
+        else:
+            await self._elsewhere.in_process(handler, args, kwargs)
+
+    def _unknown(self, envelope: Envelope) -> RetryAfter | Bury:
+        if envelope.attempt >= self._options.unknown_attempts:
+            return Bury("unknown task")
+        # 1, 2, 4 … s: a deploy that brings the task may be under way.
+        return RetryAfter(min(2.0 ** (envelope.attempt - 1), 60.0), envelope.attempt + 1, "unknown task")
+
+    # -- failures
+
+    def _caught(
+        self, slot: Slot, item: Item, envelope: Envelope | Unreadable, error: BaseException, seconds: float
+    ) -> bool:
+        """Decide what becomes of an attempt that raised; False when the error is not the handler's but ours to obey."""
+        lane, generation, payload = item
+        if isinstance(error, asyncio.CancelledError):
+            if slot.stopped:
+                return False
+            if slot.task is not None and slot.task.cancelling():
+                slot.task.uncancel()
+            if slot.timed_out:
+                error = TimedOut(slot.timeout or 0.0)
+        slot.timed_out = False
+        handler = self._handlers.get(envelope.task) if isinstance(envelope, Envelope) else None
+        if handler is None and isinstance(envelope, Envelope) and envelope.bare:
+            handler = self._registry.fallback
+        verdict = self._verdict(envelope, handler, error)
+        if generation != lane.generation:
+            log.warning("late result dropped", extra={"queue": lane.queue, "task": slot.name, "id": slot.id})
+            return True
+        lane.sums.failed += 1
+        self._settle(slot, lane, payload, verdict, error, seconds)
+        return True
+
+    def _verdict(
+        self, envelope: Envelope | Unreadable, handler: Handler | None, error: BaseException
+    ) -> RetryAfter | Bury:
+        if isinstance(error, _Decided):
+            return error.verdict
+        if handler is None or isinstance(envelope, Unreadable):
+            return Bury(describe(error))
+        if isinstance(error, TypeError) and not envelope.bare:
+            misfit = handler.misfit(envelope.args, envelope.kwargs)
+            if misfit is not None:
+                return Bury(misfit)
+        limit = handler.max_attempts if envelope.max_attempts is None else envelope.max_attempts
+        return judge(error, attempt=envelope.attempt, max_attempts=limit, backoff=handler.backoff)
+
+    def _settle(
+        self,
+        slot: Slot,
+        lane: Lane,
+        payload: bytes,
+        verdict: RetryAfter | Bury,
+        error: BaseException,
+        seconds: float,
+    ) -> None:
+        now = self._clock.now()
+        self._ids += 1
+        new_id = f"{lane.worker_id}-{self._ids:x}"
+        record: dict[str, Any] | None = None
+        if not isinstance(error, _Decided):
+            record = {
+                "error": describe(error),
+                "traceback": _trace(error),
+                "at": round(now, 3),
+                "attempt": slot.attempt,
+                "worker": lane.worker_id,
+                "ms": round(seconds * 1000, 3),
+            }
+        fields: dict[str, Any] = {
+            "task": slot.name[:200],
+            "id": slot.id,
+            "worker": lane.worker_id,
+            "ms": round(seconds * 1000, 3),
+            "attempt": slot.attempt,
+            "text": verdict.reason,
+        }
+        extra = {"queue": lane.queue, "task": slot.name[:200], "id": slot.id, "attempt": slot.attempt}
+        if isinstance(verdict, RetryAfter):
+            kept = retried(payload, attempt=verdict.attempt, error=record, new_id=new_id)
+            event = encode_event(EventKind.RETRIED, lane.queue, now, [fields], 1)
+            lane.settlements.append(Settlement("retry", payload, kept, verdict.delay, event))
+            log.warning("retried", extra={**extra, "in_s": round(verdict.delay, 3), "reason": verdict.reason})
+        else:
+            kept = buried(
+                payload, reason=verdict.reason, error=record, worker=lane.worker_id, at=round(now, 3), new_id=new_id
+            )
+            event = encode_event(EventKind.DIED, lane.queue, now, [fields], 1)
+            lane.settlements.append(Settlement("bury", payload, kept, 0.0, event))
+            log.error("died", extra={**extra, "reason": verdict.reason})
+
+    # -- watching and stopping
+
+    async def watch(self, give_back: Callable[[dict[Lane, list[bytes]]], None]) -> None:
+        """Enforce timeouts, announce long runs, and hand what waits too long to `give_back`; until cancelled."""
+        while True:
+            if not self.running and not self.ready:
+                self._busy.clear()
+            await self._busy.wait()
+            await asyncio.sleep(WATCH)
+            self.check_timeouts(time.monotonic())
+            if self.ready and time.monotonic() - self._fed > HOARD:
+                returned = self.take_back(keep=max(0, self._options.concurrency - self.running))
+                if returned:
+                    give_back(returned)
+
+    def check_timeouts(self, now: float) -> int:
+        """Cancel what has run too long; returns how many."""
+        cancelled = 0
+        for slot in list(self.slots):
+            item = slot.item
+            if item is None or slot.task is None:
+                continue
+            seconds = now - slot.started
+            if slot.timeout is not None and seconds > slot.timeout and not slot.timed_out:
+                slot.timed_out = True
+                slot.task.cancel()
+                cancelled += 1
+            if seconds > NOTABLE and not slot.announced:
+                slot.announced = True
+                if item[0].sums.listening:
+                    fields = {"task": slot.name, "id": slot.id, "worker": item[0].worker_id}
+                    item[0].sums.started.append(fields)
+        return cancelled
+
+    async def wait_empty(self) -> None:
+        """Until nothing waits and nothing runs."""
+        await self._empty.wait()
+
+    async def close(self) -> int:
+        """Cancel what runs; returns how many tasks were cut off (their payloads stay in the processing list)."""
+        self._closed = True
+        cut = self.running
+        tasks = []
+        for slot in self.slots:
+            slot.stopped = True
+            if slot.task is not None:
+                slot.task.cancel()
+                tasks.append(slot.task)
+        if tasks:
+            await asyncio.wait(tasks, timeout=2.0)
+        self._elsewhere.close()
+        return cut
+
+
+class _Decided(Exception):  # noqa: N818 - it carries a verdict
+    """The fate of a task was decided without a handler's error."""
+
+    def __init__(self, verdict: RetryAfter | Bury) -> None:
+        self.verdict = verdict
+        super().__init__(verdict.reason)
+
+
+def _trace(error: BaseException) -> str:
+    """The end of the traceback, from the handler on."""
+    if isinstance(error, RemoteError):
+        return error.trace[-MAX_TRACEBACK:]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("taskconsole.worker"):
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace, limit=-20)
+    return "".join(lines)[-MAX_TRACEBACK:]

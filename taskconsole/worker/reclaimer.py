@@ -1,0 +1,129 @@
+"""Tasks of workers that died: back to their queue, or to the dead set when they have killed too many workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING
+
+from taskconsole.errors import StoreError, StoreUnavailable
+from taskconsole.model.event import EventKind, encode_event
+from taskconsole.model.task import Envelope, buried, decode, redelivered
+from taskconsole.registry import DEFAULT_MAX_REDELIVERIES
+from taskconsole.store.workers import TakenBack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.registry import Registry
+    from taskconsole.store.tasks import TaskStore
+    from taskconsole.store.wire import AsyncWire
+    from taskconsole.store.workers import WorkerStore
+    from taskconsole.worker.lane import Lane
+    from taskconsole.worker.options import WorkerOptions
+    from taskconsole.worker.server_clock import ServerClock
+
+__all__ = ["Reclaimer"]
+
+log = logging.getLogger(__name__)
+
+SWEEP = 600.0
+"""Seconds between searches for processing lists that have no lease at all (somebody deleted it by hand)."""
+
+
+class Reclaimer:
+    """Looks for leases that have run out. Any number may run: taking over is atomic."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        registry: Registry,
+        *,
+        options: WorkerOptions,
+        store: TaskStore,
+        workers: WorkerStore,
+        wire: AsyncWire,
+        clock: ServerClock,
+    ) -> None:
+        self._lanes, self._registry, self._options = lanes, registry, options
+        self._store, self._workers, self._wire, self._clock = store, workers, wire, clock
+        self._swept = -SWEEP
+        self._suspects: set[tuple[str, str]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.run_once()
+                if time.monotonic() - self._swept > SWEEP:
+                    self._swept = time.monotonic()
+                    await self.sweep()
+            except (StoreUnavailable, StoreError) as error:
+                log.debug("no look at dead workers", extra={"reason": str(error)})
+            # Half a lease, so that a dead worker's tasks run again after at most one and a half.
+            await asyncio.sleep(self._options.lease / 2 * random.uniform(0.8, 1.0))
+
+    async def run_once(self) -> int:
+        """Take back what expired workers hold; returns how many tasks."""
+        taken = 0
+        for lane in self._lanes:
+            for worker_id in await self._wire.run(self._workers.expired(lane.queue, self._clock.now())):
+                if worker_id != lane.worker_id:
+                    taken += await self.reclaim(lane.queue, worker_id)
+        return taken
+
+    async def sweep(self) -> int:
+        """Take back lists without a lease that were there the last time too; returns how many tasks."""
+        found: set[tuple[str, str]] = set()
+        for lane in self._lanes:
+            registered = await self._wire.run(self._workers.registered(lane.queue))
+            live = set(registered)
+            cursor = 0
+            while True:
+                cursor, ids = await self._wire.run(self._workers.scan_processing(lane.queue, cursor))
+                found |= {(lane.queue, worker_id) for worker_id in ids if worker_id not in live}
+                if cursor == 0:
+                    break
+        # A worker that is just signing on or off may look like that for a moment; two sweeps apart it does not.
+        orphans, self._suspects = found & self._suspects, found
+        if found - orphans:
+            self._swept = time.monotonic() - SWEEP + self._options.lease
+        return sum([await self.reclaim(queue, worker_id) for queue, worker_id in orphans])
+
+    async def reclaim(self, queue: str, worker_id: str) -> int:
+        """Take back what one worker holds, if its lease is over; returns how many tasks."""
+        held = await self._wire.run(self._store.held(queue, worker_id))
+        items = [self._judge(queue, worker_id, payload) for payload in reversed(held)]
+        now = self._clock.now()
+        named = [{"worker": worker_id, "text": "worker died"}]
+        event = encode_event(EventKind.RECLAIMED, queue, now, named, max(len(held), 1))
+        answer = await self._wire.run(self._workers.reclaim(queue, worker_id, items, event=event))
+        if answer is None:
+            return 0
+        requeued, died = answer
+        log.warning(
+            "worker died, tasks taken back",
+            extra={"queue": queue, "worker": worker_id, "requeued": requeued, "buried": died},
+        )
+        return requeued + died
+
+    def _judge(self, queue: str, worker_id: str, payload: bytes) -> TakenBack:
+        kept, deaths = redelivered(payload)
+        envelope = decode(payload)
+        name = envelope.task if isinstance(envelope, Envelope) else ""
+        handler = self._registry.handlers.get(name)
+        limit = handler.max_redeliveries if handler is not None else DEFAULT_MAX_REDELIVERIES
+        if deaths < limit:
+            return TakenBack("queue", payload, kept)
+        dead = buried(
+            kept,
+            reason=f"its worker died {deaths} times",
+            error=None,
+            worker=worker_id,
+            at=round(self._clock.now(), 3),
+            new_id=f"{worker_id}-{random.getrandbits(48):x}",
+        )
+        log.error("died", extra={"queue": queue, "task": name, "reason": f"its worker died {deaths} times"})
+        return TakenBack("bury", payload, dead)

@@ -1,0 +1,379 @@
+"""Worker: one process's services, started together and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from taskconsole import __version__
+from taskconsole.errors import AccessDenied, StoreUnavailable, TaskconsoleError
+from taskconsole.registry import Registry
+from taskconsole.store.call import command
+from taskconsole.store.keys import Namespace
+from taskconsole.store.tasks import TaskStore
+from taskconsole.store.wire import AsyncWire, check_version
+from taskconsole.store.workers import WorkerStore
+from taskconsole.worker.fetcher import Fetcher
+from taskconsole.worker.heartbeat import Heartbeat, resident_memory
+from taskconsole.worker.lane import Lane
+from taskconsole.worker.options import WorkerOptions
+from taskconsole.worker.pool import Pool
+from taskconsole.worker.promoter import Promoter
+from taskconsole.worker.reclaimer import Reclaimer
+from taskconsole.worker.recorder import Recorder, Sums
+from taskconsole.worker.server_clock import ServerClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+
+    from taskconsole.config import Settings
+
+__all__ = ["Worker", "run_worker"]
+
+log = logging.getLogger(__name__)
+
+FIRST_CONNECT = 10.0
+"""Seconds to go on trying at the start, before it is said that there is no Redis."""
+
+LAST_WORDS = 5.0
+"""Seconds for the last acks when everything else has ended."""
+
+
+class Worker:
+    """Runs the tasks of some queues until told to stop.
+
+    Args:
+        registry: What can be run.
+        settings: Where Redis is.
+        options: Which queues, how many at a time.
+        lifespan: An async context manager around all work, or None.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        settings: Settings,
+        options: WorkerOptions | None = None,
+        lifespan: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    ) -> None:
+        self.options = options or WorkerOptions()
+        self.registry, self.settings, self.lifespan = registry, settings, lifespan
+        self.host = socket.gethostname()
+        self.id = f"{self.host[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.started = 0.0
+        self._stopping = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._wires: list[AsyncWire] = []
+
+    # -- telling it what to do, from the loop's thread
+
+    def stop(self) -> None:
+        """Claim nothing more, finish what runs (at most the grace period), give back the rest, end."""
+        if not self._stopping.is_set():
+            log.info("stopping", extra={"worker": self.id})
+        self._stopping.set()
+
+    def quiet(self) -> None:
+        """Claim nothing more; finish what runs; stay."""
+        if not self._quiet.is_set():
+            log.info("quiet", extra={"worker": self.id})
+        self._quiet.set()
+
+    def _command(self, wanted: str) -> None:
+        if wanted == "stop":
+            self.stop()
+        elif wanted == "quiet":
+            self.quiet()
+        else:
+            log.warning("unknown command", extra={"command": wanted[:50]})
+
+    # -- running
+
+    async def run(self) -> None:
+        """Work until stopped; returns when everything has been given back and signed off.
+
+        Raises:
+            StoreUnavailable: No Redis at the start.
+            AccessDenied: Redis does not let us, at the start or later.
+        """
+        self._wire = self._new_wire("hot")
+        self._side = self._new_wire("side")
+        await self._connect()
+        async with contextlib.AsyncExitStack() as stack:
+            if self.lifespan is not None:
+                await stack.enter_async_context(self.lifespan())
+            try:
+                await self._work()
+            finally:
+                for wire in self._wires:
+                    await wire.close()
+
+    def _new_wire(self, _purpose: str) -> AsyncWire:
+        wire = AsyncWire(self.settings)
+        self._wires.append(wire)
+        return wire
+
+    async def _connect(self) -> None:
+        deadline = time.monotonic() + FIRST_CONNECT
+        pause = 0.1
+        while True:
+            try:
+                info = await self._wire.run(command("INFO", "server", parse=lambda r: r.decode("utf-8", "replace")))
+            except StoreUnavailable as error:
+                # A Redis that is just starting or loading is worth a moment's patience; nothing else is.
+                if time.monotonic() + pause > deadline or "not ready" not in str(error):
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 1.0)
+            else:
+                check_version(info, self.settings.address)
+                return
+
+    def _build(self) -> None:
+        """Make the services; nothing runs yet."""
+        options, settings = self.options, self.settings
+        self.clock = ServerClock()
+        store, workers = TaskStore(Namespace(settings.prefix)), WorkerStore(Namespace(settings.prefix))
+        self.pool = Pool(self.registry, options=options, clock=self.clock, on_room=lambda: self.fetcher.nudge())
+        self.lanes = [
+            Lane(
+                queue,
+                self.id,
+                settings=settings,
+                options=options,
+                store=store,
+                workers=workers,
+                wire=self._wire,
+                sums=Sums(),
+                clock=self.clock,
+                in_hand=self.pool.in_hand,
+            )
+            for queue in options.queues.names
+        ]
+        for lane in self.lanes:
+            lane.on_fenced = self.pool.drop
+        self.fetcher = Fetcher(self.lanes, self.pool, options)
+        self.recorder = Recorder(self.lanes, store=store, wire=self._side, clock=self.clock)
+        self.promoter = Promoter(
+            options.queues.names, settings=settings, store=store, wire=self._new_wire("promoter"), clock=self.clock
+        )
+        self.reclaimer = Reclaimer(
+            self.lanes,
+            self.registry,
+            options=options,
+            store=store,
+            workers=workers,
+            wire=self._side,
+            clock=self.clock,
+        )
+        self.heartbeat = Heartbeat(
+            self.lanes,
+            self.pool,
+            settings=settings,
+            options=options,
+            workers=workers,
+            clock=self.clock,
+            loop=asyncio.get_running_loop(),
+            on_command=self._command,
+            on_lost=self._lost,
+        )
+
+    def _lost(self, lane: Lane) -> None:
+        # The next step hears the same from Redis and starts the lane anew.
+        lane.suspect = True
+        self.fetcher.nudge()
+
+    async def _register(self) -> None:
+        fields: dict[str, str | int | float] = {
+            "host": self.host,
+            "pid": os.getpid(),
+            "version": __version__,
+            "concurrency": self.options.concurrency if self.options.execute else 0,
+            "queues": ",".join(self.options.queues.names),
+            "tasks": ",".join(sorted(self.registry.handlers))[:4000],
+            "rss": resident_memory(),
+        }
+        for lane in self.lanes:
+            sent = time.monotonic()
+            now = await lane.register({**fields, "started": self.started, "seen": round(self.clock.now(), 3)})
+            self.clock.set(now, sent, time.monotonic())
+            await self._side.run(TaskStore(Namespace(self.settings.prefix)).announce(lane.queue))
+
+    async def _work(self) -> None:
+        self._build()
+        services: list[tuple[str, Coroutine[Any, Any, None]]]
+        self.started = round(self.clock.now(), 3)
+        if self.options.execute:
+            await self._register()
+            self.heartbeat.start()
+            services = [
+                ("fetcher", self._fetch()),
+                ("acks", self.fetcher.run_acks()),
+                ("watch", self.pool.watch(self._give_back)),
+                ("recorder", self.recorder.run()),
+            ]
+        else:
+            services = []
+        services += [("promoter", self.promoter.run()), ("reclaimer", self.reclaimer.run())]
+        log.info(
+            "worker up" if self.options.execute else "scheduler up",
+            extra={
+                "worker": self.id,
+                "queues": ",".join(self.options.queues.names),
+                "concurrency": self.options.concurrency,
+                "tasks": len(self.registry.handlers),
+                "redis": self.settings.address,
+            },
+        )
+        self._group: asyncio.TaskGroup | None = None
+        try:
+            await self._run_services(services)
+        finally:
+            self.heartbeat.stop()
+        log.info("worker down", extra={"worker": self.id, "finished": self.pool.finished})
+
+    async def _run_services(self, services: list[tuple[str, Coroutine[Any, Any, None]]]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                tasks = [group.create_task(service, name=name) for name, service in services]
+                await self._stopping.wait()
+                tasks[0].cancel()
+                if self.options.execute:
+                    await asyncio.wait(tasks[:1])
+                    await self._drain()
+                for task in tasks:
+                    task.cancel()
+        except* TaskconsoleError as group_error:
+            # Every service sees the same closed door; one line is enough.
+            if self.options.execute:
+                await self.pool.close()
+            raise group_error.exceptions[0] from None
+
+    async def _fetch(self) -> None:
+        """Claim until burst mode finds nothing, or somebody wants quiet."""
+        fetching = asyncio.create_task(self.fetcher.run(), name="fetching")
+        hushed = asyncio.create_task(self._quiet.wait(), name="hushed")
+        try:
+            done, _ = await asyncio.wait([fetching, hushed], return_when=asyncio.FIRST_COMPLETED)
+            if fetching in done:
+                fetching.result()
+                self.stop()
+                return
+            fetching.cancel()
+            await asyncio.wait([fetching])
+            await self.fetcher.stop()
+            self.heartbeat.quiet = True
+            self.heartbeat.soon()
+        finally:
+            hushed.cancel()
+            if not fetching.done():
+                fetching.cancel()
+                await asyncio.wait([fetching])
+
+    def _give_back(self, returned: dict[Lane, list[bytes]]) -> None:
+        assert self._group is not None
+        for lane, payloads in returned.items():
+            self._group.create_task(lane.give_back(payloads), name=f"give back to {lane.queue}")
+
+    # -- stopping
+
+    async def _drain(self) -> None:
+        """Return what was not started, wait for what runs, tell Redis, return the rest, sign off."""
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                await self.fetcher.stop()
+        except TimeoutError:
+            log.warning("could not return unstarted tasks: Redis does not answer; they will be taken back")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.options.grace):
+                await self.pool.wait_empty()
+        cut = await self.pool.close()
+        if cut:
+            log.warning("grace period over: tasks returned unfinished", extra={"n": cut})
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                for lane in self.lanes:
+                    await lane.flush()
+                await self.recorder.publish()
+                await self.recorder.run_once()
+                self.heartbeat.stop()
+                for lane in self.lanes:
+                    await lane.leave()
+        except (TimeoutError, StoreUnavailable):
+            log.warning("could not sign off: Redis does not answer; what is held will be taken back")
+
+
+def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> None:
+    """Run a worker in this thread until it ends; SIGTERM and SIGINT stop it, a second one ends the process at once.
+
+    Args:
+        worker: Makes the worker, inside the event loop.
+        loop: `auto` (uvloop where it is installed), `uvloop` or `asyncio`.
+
+    Raises:
+        TaskconsoleError: It could not start, or Redis no longer lets it work.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
+        runner.run(_main(worker))
+    stuck = [t.name for t in threading.enumerate() if t.name.startswith("taskconsole-handler") and t.is_alive()]
+    if stuck and any(_busy(t) for t in threading.enumerate()):
+        # Python would wait for these threads at exit, for as long as their handlers like.
+        log.warning("leaving handlers behind that do not end", extra={"n": len(stuck)})
+        _leave(0)
+
+
+def _busy(thread: threading.Thread) -> bool:
+    """True for a handler thread that is in the middle of a handler."""
+    if not thread.name.startswith("taskconsole-handler") or thread.ident is None:
+        return False
+    frame = sys._current_frames().get(thread.ident)  # noqa: SLF001 - the documented way to see another thread's stack
+    while frame is not None:
+        if frame.f_code.co_name == "__call__" and frame.f_globals.get("__name__") == "taskconsole.worker.perform":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _leave(code: int) -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+async def _main(make: Callable[[], Worker]) -> None:
+    worker = make()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if worker._stopping.is_set():  # noqa: SLF001 - its own main
+            log.warning("second signal: ending at once", extra={"signal": signal.Signals(number).name})
+            _leave(128 + number)
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    await worker.run()
+
+
+def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if loop == "asyncio":
+        return None
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        if loop == "uvloop":
+            raise TaskconsoleError("uvloop is not installed: pip install taskconsole[fast]") from None
+        return None
+    return uvloop.new_event_loop
