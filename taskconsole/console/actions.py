@@ -62,7 +62,7 @@ ACTIONS = (
         shown="ctrl+r",
         name="refresh_now",
         label="refresh",
-        tooltip="Read now, or try to connect now; also redraws the whole terminal.",
+        tooltip="Read or connect now, and redraw the terminal.",
         footer=False,
     ),
     Action(
@@ -91,7 +91,7 @@ QUEUES = (
         key="p",
         name="pause",
         label="pause/resume",
-        tooltip="Pause the selected queue, or resume it. Tasks already in a worker's hands go on.",
+        tooltip="Pause the selected queue, or resume it; active tasks go on.",
         danger=Danger.REVERSIBLE,
         needs=Can.PAUSE,
     ),
@@ -111,7 +111,7 @@ LOG = (
         key="f",
         name="follow",
         label="follow",
-        tooltip="Keep the newest event in sight, or hold still; scrolling holds still too.",
+        tooltip="Follow the newest event, or hold still as scrolling does.",
         needs=Can.EVENTS,
     ),
 )

@@ -1,17 +1,14 @@
-"""The columns of each table: what is shown is a pure function of a value and the moment.
-
-`fit` decides which columns a terminal of a given width shows. Columns are dropped in the order they
-declare, never wrapped; a wider terminal shows those that ask for room.
-"""
+"""The columns of each table. Pure; every text is safe for a terminal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from taskconsole.console.format import UNICODE, Glyphs, age, clock, count, duration, rate, sparkline
-from taskconsole.console.lines import Justify, Line, Tone, cell
+from taskconsole.console.lines import Line, Tone, cell
 from taskconsole.console.safe import safe
+from taskconsole.console.table import Column, Placed, row_line
 from taskconsole.console.verdict import drain_eta
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.state import QueueState
@@ -21,97 +18,7 @@ if TYPE_CHECKING:
 
     from taskconsole.model.stats import QueueStats
 
-__all__ = [
-    "EVENTS",
-    "EVENTS_WIDE",
-    "QUEUES",
-    "Column",
-    "Placed",
-    "QueueRow",
-    "event_tone",
-    "fit",
-    "heading",
-    "row_line",
-]
-
-T = TypeVar("T")
-MARKER = 2
-"""Cells before the first column, for the cursor's mark."""
-
-
-def _plain(_value: object) -> Tone:
-    return Tone.PLAIN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column(Generic[T]):
-    """One column of a table of `T`."""
-
-    heading: str
-    width: int
-    """Cells at least."""
-    text: Callable[[T, float, int], str]
-    """The text for (value, now, cells there are); safe for a terminal."""
-    justify: Justify = "left"
-    drop: int = 0
-    """The highest is dropped first when there is no room; 0 is never dropped."""
-    since: int = 0
-    """Shown only on terminals at least this wide."""
-    most: int = 0
-    """May grow to this many cells when there is room."""
-    tone: Callable[[T], Tone] = _plain
-
-
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[T]):
-    """A column and the cells it got."""
-
-    column: Column[T]
-    width: int
-
-
-def fit(columns: Sequence[Column[T]], width: int, *, gap: int = 1, margin: int = MARKER) -> list[Placed[T]]:
-    """The columns for a terminal `width` cells wide; spare cells go to those that may grow, in order."""
-    shown = [column for column in columns if column.since <= width]
-
-    def spare() -> int:
-        return width - margin - sum(column.width + gap for column in shown)
-
-    while spare() < 0:
-        victim = max(shown, key=lambda column: column.drop)
-        if victim.drop == 0:
-            break
-        shown.remove(victim)
-    left = max(0, spare())
-    placed = []
-    for column in shown:
-        extra = min(left, max(0, column.most - column.width))
-        left -= extra
-        placed.append(Placed(column, column.width + extra))
-    return placed
-
-
-def heading(placed: Sequence[Placed[T]], gap: str = " ") -> Line:
-    """The line above a table."""
-    cells = (cell(p.column.heading, p.width, p.column.justify) for p in placed)
-    return ((" " * MARKER + gap.join(cells), Tone.TITLE),)
-
-
-def row_line(  # noqa: PLR0917 (one call per row: keywords would cost more than they tell)
-    placed: Sequence[Placed[T]], value: T, now: float, marker: str, glyphs: Glyphs = UNICODE, gap: str = " "
-) -> Line:
-    """One row of a table, neighbours of one tone joined so that they cost one change of colour."""
-    pieces = [(marker, Tone.PLAIN)]
-    for place in placed:
-        text = (
-            cell(place.column.text(value, now, place.width), place.width, place.column.justify, glyphs) + gap
-        )
-        tone = place.column.tone(value)
-        if pieces[-1][1] is tone or not text.strip():
-            pieces[-1] = (pieces[-1][0] + text, pieces[-1][1])
-        else:
-            pieces.append((text, tone))
-    return tuple(pieces)
+__all__ = ["EVENTS", "EVENTS_WIDE", "QUEUES", "QueueRow", "event_line", "event_tone"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +68,12 @@ def _overdue_tone(row: QueueRow) -> Tone:
     return Tone.QUIET if row.stale or not row.stats.overdue else Tone.WARN
 
 
-def _known(figure: Callable[[QueueStats], int]) -> Callable[[QueueRow, float, int], str]:
+def _known(figure: Callable[[QueueStats], float | None]) -> Callable[[QueueRow, float, int], str]:
     """A count, or `?` for a queue that cannot be read."""
 
     def text(row: QueueRow, _now: float, _width: int) -> str:
-        return "?" if row.stats.trouble else count(figure(row.stats))
+        value = None if row.stats.trouble else figure(row.stats)
+        return "?" if value is None else count(int(value))
 
     return text
 
@@ -178,18 +86,53 @@ def _mark(row: QueueRow, _now: float, _width: int) -> str:
     return "^" if row.growth >= step else "v" if row.growth <= -step else "="
 
 
-def _rate(row: QueueRow, per_second: float | None) -> str:
-    return rate(None if row.stale or row.stats.trouble else per_second)
+def _in(row: QueueRow, _now: float, _width: int) -> str:
+    return rate(None if row.stale or row.stats.trouble else row.stats.in_rate)
+
+
+def _out(row: QueueRow, _now: float, _width: int) -> str:
+    return rate(None if row.stale or row.stats.trouble else row.stats.out_rate)
 
 
 def _state(row: QueueRow, _now: float, _width: int) -> str:
     return "?" if row.stale else row.stats.state
 
 
+def _slots(row: QueueRow, _now: float, _width: int) -> str:
+    """Those at work of those there are."""
+    return "?" if row.stats.trouble else f"{row.stats.active}/{row.stats.capacity}"
+
+
+def _empty_in(row: QueueRow, _now: float, _width: int) -> str:
+    return "?" if row.stale or row.stats.trouble else drain_eta(row.stats, row.growth)
+
+
 def _oldest(row: QueueRow, now: float, _width: int) -> str:
     if row.stats.oldest is None and row.stats.pending:
         return "?"
     return age(row.stats.oldest, now) if row.stats.pending else "-"
+
+
+def _figure(
+    heading: str,
+    figure: Callable[[QueueStats], float | None],
+    *,
+    drop: int = 0,
+    since: int = 0,
+    width: int = 7,
+    text: Callable[[QueueRow, float, int], str] | None = None,
+    tone: Callable[[QueueRow], Tone] | None = None,
+) -> Column[QueueRow]:
+    """A column of numbers, those that are zero or unknown in a quiet tone."""
+    return Column(
+        heading=heading,
+        width=width,
+        justify="right",
+        drop=drop,
+        since=since,
+        text=text or _known(figure),
+        tone=tone or _dimmed(figure),
+    )
 
 
 QUEUES: tuple[Column[QueueRow], ...] = (
@@ -201,91 +144,24 @@ QUEUES: tuple[Column[QueueRow], ...] = (
         tone=_stale_tone,
     ),
     Column(heading="STATE", width=10, text=_state, tone=_state_tone),
-    Column(
-        heading="PENDING",
-        width=7,
-        justify="right",
-        text=_known(lambda q: q.pending),
-        tone=_dimmed(lambda q: q.pending),
-    ),
-    Column(
-        heading="ACTIVE",
-        width=6,
-        justify="right",
-        drop=4,
-        text=_known(lambda q: q.active),
-        tone=_dimmed(lambda q: q.active),
-    ),
-    Column(
-        heading="DELAYED",
-        width=7,
-        justify="right",
-        drop=5,
-        text=_known(lambda q: q.delayed),
-        tone=_dimmed(lambda q: q.delayed),
-    ),
-    Column(heading="DEAD", width=6, justify="right", drop=3, text=_known(lambda q: q.dead), tone=_dead_tone),
-    Column(
-        heading="OLDEST",
-        width=6,
-        justify="right",
-        drop=2,
-        text=_oldest,
-        tone=_dimmed(lambda q: q.pending),
-    ),
-    Column(
-        heading="IN/s",
+    _figure("PENDING", lambda q: q.pending),
+    _figure("ACTIVE", lambda q: q.active, width=6, drop=4),
+    _figure("DELAYED", lambda q: q.delayed, drop=5),
+    _figure("DEAD", lambda q: q.dead, width=6, drop=3, tone=_dead_tone),
+    _figure("OLDEST", lambda q: q.pending, width=6, drop=2, text=_oldest),
+    _figure("IN/s", lambda q: q.in_rate, width=5, drop=7, text=_in),
+    _figure(
+        "OUT/s",
+        lambda q: q.out_rate,
         width=5,
-        justify="right",
-        drop=7,
-        text=lambda row, _now, _width: _rate(row, row.stats.in_rate),
-        tone=_dimmed(lambda q: q.in_rate),
-    ),
-    Column(
-        heading="OUT/s",
-        width=5,
-        justify="right",
         drop=6,
-        text=lambda row, _now, _width: _rate(row, row.stats.out_rate),
-        tone=_dimmed(lambda q: q.out_rate),
+        text=_out,
     ),
     Column(heading=" ", width=1, drop=8, text=_mark, tone=_stale_tone),
-    Column(
-        heading="SLOTS",
-        width=8,
-        justify="right",
-        drop=10,
-        since=100,
-        text=lambda row, _now, _width: f"{row.stats.active}/{row.stats.capacity}",
-        tone=_dimmed(lambda q: q.capacity),
-    ),
-    Column(
-        heading="OVERDUE",
-        width=7,
-        justify="right",
-        drop=11,
-        since=100,
-        text=_known(lambda q: q.overdue),
-        tone=_overdue_tone,
-    ),
-    Column(
-        heading="WORKERS",
-        width=7,
-        justify="right",
-        drop=12,
-        since=110,
-        text=_known(lambda q: q.workers),
-        tone=_dimmed(lambda q: q.workers),
-    ),
-    Column(
-        heading="EMPTY IN",
-        width=8,
-        justify="right",
-        drop=13,
-        since=120,
-        text=lambda row, _now, _width: "?" if row.stale else drain_eta(row.stats, row.growth),
-        tone=_dimmed(lambda q: q.pending),
-    ),
+    _figure("SLOTS", lambda q: q.capacity, width=8, drop=10, since=100, text=_slots),
+    _figure("OVERDUE", lambda q: q.overdue, drop=11, since=100, tone=_overdue_tone),
+    _figure("WORKERS", lambda q: q.workers, drop=12, since=110),
+    _figure("EMPTY IN", lambda q: q.pending, width=8, drop=13, since=120, text=_empty_in),
     Column(
         heading=" DONE/MIN",
         width=12,
@@ -310,6 +186,9 @@ _EVENT_TONES = {
     EventKind.WORKER_UP: Tone.GOOD,
     EventKind.RESUMED: Tone.GOOD,
 }
+
+
+_TROUBLE = frozenset({Tone.WARN, Tone.BAD})
 
 
 def event_tone(event: Event) -> Tone:
@@ -346,39 +225,49 @@ def _ran(ms: float | None) -> str:
     return f"{ms:.0f}ms" if ms < 1000 else f"{ms / 1000:.1f}s" if ms < 60_000 else duration(ms / 1000)
 
 
-EVENTS: tuple[Column[Event], ...] = (
-    Column(heading="TIME", width=8, text=lambda e, _now, _width: clock(e.at), tone=lambda _e: Tone.QUIET),
-    Column(
-        heading="QUEUE",
-        width=10,
-        most=16,
-        drop=3,
-        text=lambda e, _now, width: safe(e.queue, 2 * width) or "-",
-    ),
-    Column(
-        heading="EVENT",
-        width=11,
-        text=lambda e, _now, _width: e.kind.upper() if event_tone(e) in (Tone.BAD, Tone.WARN) else e.kind,
-        tone=event_tone,
-    ),
-    Column(heading="TASK", width=16, most=24, drop=2, text=_task, tone=_routine),
-    Column(
-        heading="ID",
-        width=8,
-        drop=4,
-        text=lambda e, _now, _width: safe(e.id, 16)[:8],
-        tone=lambda _e: Tone.QUIET,
-    ),
-    Column(heading="", width=10, most=400, drop=1, text=_rest, tone=_routine),
-)
+def _events(*, wide: bool) -> tuple[Column[Event], ...]:
+    """On a narrow terminal milliseconds cost more than they tell, and names make room for what happened."""
+    return (
+        Column(
+            heading="TIME",
+            width=12 if wide else 8,
+            text=lambda e, _now, _width: clock(e.at, ms=wide),
+            tone=lambda _e: Tone.QUIET,
+        ),
+        Column(
+            heading="QUEUE",
+            width=16 if wide else 10,
+            drop=3,
+            text=lambda e, _now, width: safe(e.queue, 2 * width) or "-",
+            tone=_routine,
+        ),
+        Column(
+            heading="EVENT",
+            width=11,
+            text=lambda e, _now, _width: e.kind.upper() if event_tone(e) in _TROUBLE else e.kind,
+            tone=event_tone,
+        ),
+        Column(heading="TASK", width=24 if wide else 16, drop=2, text=_task, tone=_routine),
+        Column(
+            heading="ID",
+            width=8,
+            drop=4,
+            text=lambda e, _now, _width: safe(e.id, 16)[:8],
+            tone=lambda _e: Tone.QUIET,
+        ),
+        Column(heading="", width=10, most=400, drop=1, text=_rest, tone=_routine),
+    )
 
-EVENTS_WIDE: tuple[Column[Event], ...] = (
-    Column(
-        heading="TIME",
-        width=12,
-        text=lambda e, _now, _width: clock(e.at, ms=True),
-        tone=lambda _e: Tone.QUIET,
-    ),
-    *EVENTS[1:],
-)
-"""With milliseconds: on a narrow terminal they cost more than they tell."""
+
+EVENTS = _events(wide=False)
+EVENTS_WIDE = _events(wide=True)
+
+
+def event_line(placed: Sequence[Placed[Event]], event: Event, width: int, glyphs: Glyphs) -> Line:
+    """One line of the event log; what is not about a task says what it says across all columns of one."""
+    if event.task or event.id or event.n > 1:
+        return row_line(placed, event, 0.0, " ", glyphs)
+    named = [place for place in placed if place.column.heading in {"TIME", "QUEUE", "EVENT"}]
+    head = row_line(named, event, 0.0, " ", glyphs)
+    room = width - sum(place.width + 1 for place in named) - 1
+    return (*head, (cell(_rest(event, 0.0, max(0, room)), max(0, room), glyphs=glyphs), _routine(event)))

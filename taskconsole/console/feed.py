@@ -173,7 +173,7 @@ class Feed:
         return None if self._stopping.is_set() else self._now()
 
     def _gap_since(self, lost_at: float) -> None:
-        self._gap(f"events between {clock(lost_at)} and {clock(self._now())} were not seen")
+        self._gap(f"events {clock(lost_at)} to {clock(self._now())} were not seen")
 
     def _act(self) -> None:
         while not self._stopping.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import Glyphs, clock, count, duration, rtt, size, sparkline
+from taskconsole.console.format import clock, count, duration, rtt, size, sparkline
 from taskconsole.console.lines import Line, Piece, Tone, cell, join, rule, spread
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.safe import safe
@@ -29,13 +29,12 @@ def header(link: Link, address: str, width: int, monotonic: float, *, read_only:
         (link.words(monotonic), _link_tone(link, monotonic)),
     ]
     overview = link.overview
-    if overview is None:
+    if overview is None or link.phase is not Phase.LIVE:
         return join(pieces, width)
-    if link.phase is Phase.LIVE:
-        pieces.append((f"rtt {rtt(link.rtt)}", Tone.QUIET))
-        if overview.commands:
-            pieces.append((f"{count(round(overview.commands / link.interval))} cmd/s", Tone.QUIET))
-        pieces += _server_pieces(link, width)
+    pieces.append((f"rtt {rtt(link.rtt)}", Tone.QUIET))
+    if overview.commands:
+        pieces.append((f"{count(round(overview.commands / link.interval))} cmd/s", Tone.QUIET))
+    pieces += _server_pieces(link, width)
     right: Line = ((clock(overview.at) + "Z ", Tone.QUIET),)
     return spread(join(pieces, width - 12), right, width)
 
@@ -98,7 +97,7 @@ def fix_line(link: Link, found: Sequence[Verdict], offer: str, width: int) -> Li
 
 
 def details(
-    row: QueueRow | None,
+    row: QueueRow,
     trail: Sequence[int],
     now: float,
     place: tuple[int, int],
@@ -107,18 +106,17 @@ def details(
     read_only: bool,
 ) -> tuple[Line, ...]:
     """The selected queue: its trend in figures, why it is as it is, and what to do next."""
-    if row is None:
-        return ()
-    glyphs: Glyphs = row.glyphs
+    glyphs = row.glyphs
     queue = row.stats
     title = f"{safe(queue.name, 60)}  {place[0]} of {place[1]}"
     if row.stale:
         return (rule(title, width, glyphs), ((" figures are old: not judged", Tone.QUIET),))
     why, then = explain(queue, now, row.growth, read_only=read_only)
-    bars = sparkline(trail, 20 if width < 100 else 60, glyphs)
-    figures = "  ".join(
-        part for part in (f"{count(queue.pending)} now", per_minute(row.growth), flow(queue)) if part
-    )
+    room = 20 if width < 100 else 60
+    # Always as wide, so that the figures beside it stand still.
+    bars = sparkline(trail, room, glyphs).rjust(room)
+    now_pending = "not readable" if queue.trouble else f"{count(queue.pending)} now"
+    figures = "  ".join(part for part in (now_pending, per_minute(row.growth), flow(queue)) if part)
     lines = [(" pending ", bars, "  " + figures), (" why     ", "", why), (" next    ", "", then)]
     return (
         rule(title, width, glyphs),

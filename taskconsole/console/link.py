@@ -72,7 +72,7 @@ class Link:
         if self.phase is Phase.DISCONNECTED:
             left = max(0, round(self.retry_at - monotonic))
             when = f"in {left}s (ctrl+r now)" if left else "now"
-            return f"DISCONNECTED {duration(monotonic - self.since)}   retry {self.failures} {when}"
+            return f"DISCONNECTED {duration(monotonic - self.since)}  retry {self.failures} {when}"
         stale = self.stale_for(monotonic)
         if stale is not None:
             return f"STALE {duration(stale)}"

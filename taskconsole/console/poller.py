@@ -113,6 +113,4 @@ class Poller:
     def _note_restart(self, run_id: str) -> None:
         before = self._link.overview
         if before is not None and before.server.run_id != run_id:
-            self._gap(
-                "another server answers now: it restarted or failed over; events in between were not seen"
-            )
+            self._gap("another server answers: restart or failover")

@@ -30,26 +30,6 @@ _INVISIBLE = frozenset(
         *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
     ]
 )
-_MARKS = 2
-"""Combining marks kept in a row; one cell holds no more that can be read."""
-
-_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters and marks that draw nothing, and variation selectors, whose width terminals disagree about.
-_INVISIBLE = frozenset(
-    [
-        *range(65024, 65040),
-        *range(917760, 918000),
-        *range(6155, 6160),
-        847,
-        4447,
-        4448,
-        6068,
-        6069,
-        10240,
-        12644,
-        65440,
-    ],
-)
 _MARKS = frozenset({"Mn", "Me"})
 
 

@@ -114,7 +114,7 @@ def explain(queue: QueueStats, now: float, growth: float | None, *, read_only: b
 def _idle(queue: QueueStats) -> str:
     """Why nothing happens in a queue that is well."""
     if queue.workers:
-        return f"{queue.workers} {'worker' if queue.workers == 1 else 'workers'} wait for tasks"
+        return "1 worker waits for tasks" if queue.workers == 1 else f"{queue.workers} workers wait for tasks"
     return (
         "empty; no worker serves it" if not queue.delayed else "only delayed tasks; no worker serves it yet"
     )

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 AHEAD = 0.015
 """Seconds of work to have in hand beyond the free slots."""
 
+WORTHWHILE = 32
+"""Tasks that are worth a round trip of their own while others wait to be run."""
+
 ACK_DELAY = 0.005
 """Seconds a finished task may wait for others to be acknowledged with."""
 
@@ -110,7 +113,9 @@ class Fetcher:
         in_hand = pool.running + len(pool.ready) + sum(lane.unsettled for lane in self._lanes)
         wanted = pool.free + int(self._rate * AHEAD)
         by_size = max(1, int(options.max_bytes / self._mean_bytes))
-        return min(wanted, options.max_held - in_hand, self._grow, options.max_claim, by_size)
+        asked = min(wanted, options.max_held - in_hand, self._grow, options.max_claim, by_size)
+        # While there is work in hand a small claim costs a round trip that a later, larger one saves.
+        return 0 if asked < min(WORTHWHILE, self._grow) and pool.ready else asked
 
     async def _claim(self, lane: Lane, asked: int, first: bytes | None = None) -> int:
         """Claim from one lane, `first` being a task that is in its list already; returns how many to run there are."""
@@ -221,6 +226,8 @@ class Fetcher:
                         await asyncio.sleep(1.0)
                 if lane.unsettled:
                     self._dirty.set()
+            # What was told has left our hands: there may be room for more.
+            self._nudge.set()
 
     # -- ending
 

@@ -76,8 +76,6 @@ class WorkerOptions:
     """Attempts for a task nobody here knows, before it is buried: a deploy may be under way."""
     max_claim: int = 128
     """Most tasks claimed in one call."""
-    max_held: int = 256
-    """Most tasks in hand, running, waiting and unacknowledged."""
     max_bytes: int = 8_388_608
     """Most bytes claimed in one call, by the average of the last ones."""
 
@@ -86,6 +84,11 @@ class WorkerOptions:
         """Longest blocking wait for a task. It ends before a lease can be reclaimed: what it may move into the
         list of a worker that has died meanwhile is there when that list is taken back."""
         return min(5.0, self.lease / 3)
+
+    @property
+    def max_held(self) -> int:
+        """Most tasks in hand, running, waiting and unacknowledged: taking one out of the list costs its length."""
+        return 2 * self.max_claim + self.concurrency
 
     @property
     def lease_ms(self) -> int:

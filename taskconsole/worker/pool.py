@@ -156,7 +156,11 @@ class Pool:
         stale = time.monotonic() >= self.good_until
         self.good_until = until
         if stale:
-            self._loop.call_soon_threadsafe(self._wake)
+            self._loop.call_soon_threadsafe(self._go_on)
+
+    def _go_on(self) -> None:
+        self._wake()
+        self._on_room()
 
     def drop(self, lane: Lane) -> None:
         """Forget what waits for `lane`: it was fenced, others have it."""

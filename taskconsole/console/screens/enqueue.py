@@ -41,7 +41,7 @@ class EnqueueForm(ModalScreen[Enqueue | None]):
     EnqueueForm {
         align: left bottom;
         background: transparent;
-        & > Vertical { height: 9; background: $background; }
+        & > Vertical { height: 8; background: $background; }
         Horizontal { height: 1; }
         Lines { height: 1; }
         .label { width: 10; }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from taskconsole.console.actions import MOTIONS
 from taskconsole.console.format import UNICODE, Glyphs
 from taskconsole.console.lines import Line, Tone, cell, rule
 from taskconsole.console.widgets.lines import Lines
@@ -76,12 +77,20 @@ class HelpScreen(Screen[None]):
         lines: list[Line] = []
         for title, group in self._groups:
             lines.append(rule(title, width, self._glyphs))
-            lines += [_entry(action.key_text, action.tooltip, width) for action in group]
+            lines += [_entry(key, text, width) for key, text in _rows(group)]
         lines.append(rule("words", width, self._glyphs))
         lines += [_entry(word, meaning, width) for word, meaning in LEGEND]
         lines.append(((" esc goes back", Tone.QUIET),))
         return lines
 
 
+def _rows(group: Sequence[Action]) -> list[tuple[str, str]]:
+    """Keys and texts; motions, which come in pairs, two in a row."""
+    if group is not MOTIONS:
+        return [(action.key_text, action.tooltip) for action in group]
+    pairs = zip(MOTIONS[::2], MOTIONS[1::2], strict=True)
+    return [(f"{a.key_text}  {b.key_text}", f"{a.tooltip}  {b.tooltip}") for a, b in pairs]
+
+
 def _entry(key: str, text: str, width: int) -> Line:
-    return ((f"  {cell(key, 11)} ", Tone.TITLE), (cell(text, max(0, width - 14)), Tone.PLAIN))
+    return ((f"  {cell(key, 16)} ", Tone.TITLE), (cell(text, max(0, width - 19)), Tone.PLAIN))

@@ -211,12 +211,13 @@ class QueuesScreen(Screen[None]):
 
     def _paint_details(self) -> None:
         row, overview = self.grid.selected, self._link.overview
-        if row is not None and overview is not None:
-            trail = self._trails.points(row.stats.name)
-            place = (self.grid.cursor + 1, len(self.grid.rows))
-            width = self.size.width
-            lines = header.details(row, trail, overview.at, place, width, read_only=self._read_only)
-            self.details.show(*lines)
+        if row is None or overview is None:
+            self.details.show()
+            return
+        trail = self._trails.points(row.stats.name)
+        place = (self.grid.cursor + 1, len(self.grid.rows))
+        width = self.size.width
+        self.details.show(*header.details(row, trail, overview.at, place, width, read_only=self._read_only))
 
     def _make_room(self, rows: int) -> None:
         """The table gets the lines it needs as long as the events keep a fifth of the screen."""

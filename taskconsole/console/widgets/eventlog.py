@@ -6,9 +6,10 @@ from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console.actions import LOG, MOTIONS, bindings
-from taskconsole.console.columns import EVENTS, EVENTS_WIDE, Column, Placed, event_tone, fit, row_line
+from taskconsole.console.columns import EVENTS, EVENTS_WIDE, event_line, event_tone
 from taskconsole.console.format import UNICODE, Glyphs, count
 from taskconsole.console.lines import Line, Tone, rule
+from taskconsole.console.table import Column, Placed, fit
 from taskconsole.console.widgets.painted import Painted
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class EventLog(Painted, can_focus=True):
         index = self._top + y - 1
         if index >= len(self._ring):
             return ()
-        return row_line(self._placed, self._ring[index], 0.0, " ", self._glyphs)
+        return event_line(self._placed, self._ring[index], self.size.width, self._glyphs)
 
     def _title(self) -> str:
         marks = ["> events" if self.has_focus else "events"]
@@ -86,12 +87,9 @@ class EventLog(Painted, can_focus=True):
         self._placed = fit(_for_width(self.size.width), self.size.width, margin=1)
         self._top = min(self._top, self._last_top)
 
-    def on_focus(self) -> None:
-        """The title says that keys go here."""
-        self.repaint()
-
-    def on_blur(self) -> None:
-        """The title says that keys go elsewhere."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show where the keys go."""
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     def action_follow(self) -> None:

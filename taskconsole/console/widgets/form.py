@@ -67,12 +67,9 @@ class Switch(Painted, can_focus=True):
         tone = Tone.SELECTED if self.has_focus else Tone.PLAIN
         return (("[x]" if self.on else "[ ]", tone), (f" {self._text}{hint}", Tone.PLAIN)) if y == 0 else ()
 
-    def on_focus(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
         """Show where the keys go."""
-        self.repaint()
-
-    def on_blur(self) -> None:
-        """Show where the keys go."""
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     def action_flip(self) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual.message import Message
 
 from taskconsole.console.actions import MOTIONS, bindings
-from taskconsole.console.columns import Column, Placed, fit, heading, row_line
 from taskconsole.console.format import UNICODE, Glyphs
 from taskconsole.console.lines import Line, Tone, plain
+from taskconsole.console.table import Column, Placed, fit, heading, row_line
 from taskconsole.console.widgets.painted import Painted
 
 if TYPE_CHECKING:

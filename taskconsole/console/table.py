@@ -1,0 +1,97 @@
+"""Tables as columns: what is shown is a pure function of a value and the moment.
+
+`fit` decides which columns a terminal of a given width shows. Columns are dropped in the order they
+declare, never wrapped; a wider terminal shows those that ask for room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from taskconsole.console.format import UNICODE, Glyphs
+from taskconsole.console.lines import Justify, Line, Tone, cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Column", "Placed", "fit", "heading", "row_line"]
+
+T = TypeVar("T")
+MARKER = 2
+"""Cells before the first column, for the cursor's mark."""
+
+
+def _plain(_value: object) -> Tone:
+    return Tone.PLAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column(Generic[T]):
+    """One column of a table of `T`."""
+
+    heading: str
+    width: int
+    """Cells at least."""
+    text: Callable[[T, float, int], str]
+    """The text for (value, now, cells there are); safe for a terminal."""
+    justify: Justify = "left"
+    drop: int = 0
+    """The highest is dropped first when there is no room; 0 is never dropped."""
+    since: int = 0
+    """Shown only on terminals at least this wide."""
+    most: int = 0
+    """May grow to this many cells when there is room."""
+    tone: Callable[[T], Tone] = _plain
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[T]):
+    """A column and the cells it got."""
+
+    column: Column[T]
+    width: int
+
+
+def fit(columns: Sequence[Column[T]], width: int, *, gap: int = 1, margin: int = MARKER) -> list[Placed[T]]:
+    """The columns for a terminal `width` cells wide; spare cells go to those that may grow, in order."""
+    shown = [column for column in columns if column.since <= width]
+
+    def spare() -> int:
+        return width - margin - sum(column.width + gap for column in shown)
+
+    while spare() < 0:
+        victim = max(shown, key=lambda column: column.drop)
+        if victim.drop == 0:
+            break
+        shown.remove(victim)
+    left = max(0, spare())
+    placed = []
+    for column in shown:
+        extra = min(left, max(0, column.most - column.width))
+        left -= extra
+        placed.append(Placed(column, column.width + extra))
+    return placed
+
+
+def heading(placed: Sequence[Placed[T]], gap: str = " ") -> Line:
+    """The line above a table."""
+    cells = (cell(p.column.heading, p.width, p.column.justify) for p in placed)
+    return ((" " * MARKER + gap.join(cells), Tone.TITLE),)
+
+
+def row_line(  # noqa: PLR0917 (one call per row: keywords would cost more than they tell)
+    placed: Sequence[Placed[T]], value: T, now: float, marker: str, glyphs: Glyphs = UNICODE, gap: str = " "
+) -> Line:
+    """One row of a table, neighbours of one tone joined so that they cost one change of colour."""
+    pieces = [(marker, Tone.PLAIN)]
+    for place in placed:
+        text = (
+            cell(place.column.text(value, now, place.width), place.width, place.column.justify, glyphs) + gap
+        )
+        tone = place.column.tone(value)
+        if pieces[-1][1] is tone or not text.strip():
+            pieces[-1] = (pieces[-1][0] + text, pieces[-1][1])
+        else:
+            pieces.append((text, tone))
+    return tuple(pieces)
