@@ -1,0 +1,576 @@
+"""Our own queues, as the console and the command line see them. The keys are those of `store.keys`."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue, ResumeQueue
+from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, TaskconsoleError, WrongType
+from taskconsole.model.event import Event, EventKind, decode_event, encode_event
+from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo, TaskRow, WorkerInfo
+from taskconsole.model.state import State
+from taskconsole.model.task import Envelope, decode, encode, original
+from taskconsole.store.events import Listener
+from taskconsole.store.keys import DEFAULT_QUEUE, TOMBSTONE, Namespace, check_queue_name
+from taskconsole.store.operations import OperationStore
+from taskconsole.store.reading import ReadingStore, Seen
+from taskconsole.store.tasks import TaskStore
+from taskconsole.store.wire import Wire, check_version
+from taskconsole.store.workers import WorkerStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Literal
+
+    from taskconsole.config import Settings
+    from taskconsole.store.call import Call
+    from taskconsole.store.keys import Keys
+
+__all__ = ["NativeBackend"]
+
+HISTORY = 30
+"""Minutes of finished tasks behind a trend."""
+
+INFO_EVERY = 10.0
+"""Seconds between two looks at INFO."""
+
+LATE = 1.0
+"""Seconds after its time a delayed task counts as overdue."""
+
+LISTEN = 0.25
+"""Seconds to wait for a message before looking at whether to stop."""
+
+NEW_CHANNELS = 2.0
+"""Seconds between two looks for queues that have come since."""
+
+MAX_ARGS = 200
+"""Characters of arguments in a row."""
+
+_json = msgspec.json.Encoder()
+
+
+class NativeBackend:
+    """Taskconsole's queues in one Redis.
+
+    Three connections, so that an action never waits behind a reading: reading, acting, listening.
+
+    Args:
+        settings: Where Redis is.
+        queues: Queues to show even when nobody has registered them.
+    """
+
+    name = "taskconsole"
+    can = Can.ENQUEUE | Can.PAUSE | Can.DELETE | Can.RESCHEDULE | Can.REQUEUE | Can.PURGE | Can.UNDO | Can.EVENTS
+
+    def __init__(self, settings: Settings, queues: tuple[str, ...] = ()) -> None:
+        self.settings, self.address = settings, settings.address
+        self._names = Namespace(settings.prefix)
+        self._read = Wire(settings)
+        self._act = Wire(settings)
+        self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
+        self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
+        self._extra = {check_queue_name(name) for name in queues}
+        self._known: list[str] = []
+        self._server: ServerInfo | None = None
+        self._server_read = 0.0
+        self._offset = 0.0
+        self._history: dict[str, tuple[int, deque[int]]] = {}
+        self._cost = 0
+        self._serial = 0
+
+    # -- reading
+
+    def overview(self) -> Overview:
+        """Read every queue: one pipeline for the queues known so far, one for their workers."""
+        self._cost = 0
+        began = time.monotonic()
+        self._greet()
+        now, known = self._all([self._reading.time(), self._reading.queues()])
+        rtt = time.monotonic() - began
+        self._offset = now - time.time()
+        names = self._with_default(known)
+        queues = self._queues(names, now)
+        self._known = names
+        assert self._server is not None
+        return Overview(at=now, server=self._server, queues=tuple(queues), rtt=rtt, commands=self._cost)
+
+    def _greet(self) -> None:
+        if self._server is not None and time.monotonic() - self._server_read < INFO_EVERY:
+            return
+        info = self._all([self._reading.info()])[0]
+        check_version("redis_version:" + info.get("redis_version", ""), self.address)
+        self._server = _server(info, self.settings.url, self.address)
+        self._server_read = time.monotonic()
+
+    def _with_default(self, known: list[str]) -> list[str]:
+        names = set(known) | self._extra
+        if DEFAULT_QUEUE not in names:
+            k = self._names.of(DEFAULT_QUEUE)
+            kind, waiting = self._all([self._reading.kind(k.queue), self._reading.kind(self._names.public_delayed)])
+            if kind != "none" or waiting != "none" or not names:
+                names.add(DEFAULT_QUEUE)
+        return sorted(names)
+
+    def _queues(self, names: list[str], now: float) -> list[QueueStats]:
+        calls: list[Call[Any]] = []
+        for name in names:
+            calls += self._facts(self._names.of(name), now)
+        answers = iter(self._all(calls))
+        readings = [(name, [next(answers) for _ in self._facts(self._names.of(name), now)]) for name in names]
+        leases = {name: facts[6] if isinstance(facts[6], dict) else {} for name, facts in readings}
+        workers = self._loads(leases)
+        return [self._stats(name, facts, workers.get(name, []), now) for name, facts in readings]
+
+    def _facts(self, k: Keys, now: float) -> list[Call[Any]]:
+        r = self._reading
+        calls: list[Call[Any]] = [
+            r.length(k.queue),
+            r.size(k.delayed),
+            r.overdue(k.delayed, now - LATE),
+            r.size(k.dead),
+            r.paused(k),
+            r.counters(k),
+            r.leases(k),
+            r.next_to_run(k),
+        ]
+        if k.name == DEFAULT_QUEUE:
+            public = self._names.public_delayed
+            calls += [r.size(public), r.overdue(public, now - LATE)]
+        return calls
+
+    def _loads(self, leases: dict[str, dict[str, float]]) -> dict[str, list[tuple[float, int, int]]]:
+        """For each queue its workers' (end of lease, tasks in hand, concurrency)."""
+        pairs = [(name, wid, until) for name, found in leases.items() for wid, until in found.items()]
+        calls: list[Call[Any]] = []
+        for name, wid, _ in pairs:
+            k = self._names.of(name)
+            calls += [self._reading.length(k.processing(wid)), self._reading.worker_fields(k, wid, "concurrency")]
+        answers = self._all(calls)
+        loads: dict[str, list[tuple[float, int, int]]] = {}
+        for i, (name, _, until) in enumerate(pairs):
+            held, fields = answers[2 * i], answers[2 * i + 1]
+            active = held if isinstance(held, int) else 0
+            capacity = _integer(fields.get("concurrency")) if isinstance(fields, dict) else 0
+            loads.setdefault(name, []).append((until, active, capacity))
+        return loads
+
+    def _stats(
+        self, name: str, facts: list[Any], workers: list[tuple[float, int, int]], now: float
+    ) -> QueueStats:
+        trouble = self._trouble(name, facts)
+        pending, delayed, overdue, dead, pause, counters, _, head = (
+            None if isinstance(fact, Exception) else fact for fact in facts[:8]
+        )
+        public = [0 if isinstance(fact, Exception) else fact for fact in facts[8:10]] or [0, 0]
+        counters = counters or {}
+        alive = [w for w in workers if w[0] > now]
+        return QueueStats(
+            name=name,
+            pending=max(0, (pending or 0) - counters.get("tombstones", 0)),
+            active=sum(active for _, active, _ in workers),
+            delayed=(delayed or 0) + public[0],
+            dead=dead or 0,
+            oldest=_enqueued_at(head),
+            overdue=(overdue or 0) + public[1],
+            paused=_pause(pause),
+            workers=len(alive),
+            capacity=sum(capacity for _, _, capacity in alive),
+            done_total=counters.get("done", 0),
+            failed_total=counters.get("failed", 0),
+            history=self._minutes(name, now),
+            trouble=trouble,
+        )
+
+    def _trouble(self, name: str, facts: list[Any]) -> str:
+        """Why a queue could not be read: which key holds what."""
+        if not any(isinstance(fact, StoreError) for fact in facts):
+            return ""
+        k = self._names.of(name)
+        wanted = {k.queue: "list", k.delayed: "zset", k.dead: "zset", k.paused: "string", k.stats: "hash", k.workers: "zset"}
+        if name == DEFAULT_QUEUE:
+            wanted[self._names.public_delayed] = "zset"
+        kinds = self._all([self._reading.kind(key) for key in wanted])
+        for (key, want), kind in zip(wanted.items(), kinds, strict=True):
+            if isinstance(kind, str) and kind not in {want, "none"}:
+                return str(WrongType(key, kind, want))
+        return next(str(fact) for fact in facts if isinstance(fact, StoreError))
+
+    def _minutes(self, name: str, now: float) -> tuple[int, ...]:
+        """Finished tasks per minute; past minutes no longer change, so they are read once."""
+        minute = int(now // 60)
+        k = self._names.of(name)
+        before, counts = self._history.get(name, (minute - HISTORY, deque(maxlen=HISTORY)))
+        if not counts:
+            before = minute - HISTORY
+        missing = list(range(max(before, minute - HISTORY + 1), minute + 1))
+        answers = self._all([self._reading.done_in_minute(k, m) for m in missing])
+        if counts and before in missing:
+            counts.pop()  # it was the running minute then
+        counts.extend(n if isinstance(n, int) else 0 for n in answers)
+        self._history[name] = (minute, counts)
+        return tuple(counts)
+
+    def tasks(self, queue: str, state: State, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
+        """A window of a queue's tasks and how many there are; `limit` is at most 500."""
+        limit = max(0, min(limit, 500))
+        k = self._names.of(check_queue_name(queue))
+        last = offset + limit - 1
+        r = self._reading
+        if state is State.ACTIVE:
+            return self._active(queue, k, offset, limit)
+        if state is State.PENDING:
+            # The next to run is the last element; a tombstone is a task that is gone.
+            seen, total = self._one([r.window(k.queue, -1 - last, -1 - offset, "list"), r.length(k.queue)])
+            rows = [_row(queue, state, s) for s in reversed(seen) if s.payload != TOMBSTONE]
+        elif state is State.DONE:
+            seen, total = self._one([r.window(k.done, offset, last, "list"), r.length(k.done)])
+            rows = [_done_row(queue, s) for s in seen]
+        elif state is State.DELAYED:
+            seen, total = self._one([r.window(k.delayed, offset, last, "zset"), r.size(k.delayed)])
+            rows = [_row(queue, state, s) for s in seen]
+            if queue == DEFAULT_QUEUE:
+                public = self._names.public_delayed
+                more, count = self._one([r.window(public, offset, last, "zset"), r.size(public)])
+                both = rows + [_row(queue, state, s) for s in more]
+                rows, total = sorted(both, key=lambda row: row.at or 0.0)[:limit], total + count
+        else:
+            seen, total = self._one([r.window(k.dead, offset, last, "zset reversed"), r.size(k.dead)])
+            rows = [_row(queue, state, s) for s in seen]
+        return rows, total
+
+    def _active(self, queue: str, k: Keys, offset: int, limit: int) -> tuple[list[TaskRow], int]:
+        leases = self._one([self._reading.leases(k)])[0]
+        lists = self._all(
+            [self._reading.window(k.processing(wid), 0, offset + limit - 1, "list") for wid in leases]
+        )
+        counts = self._all([self._reading.length(k.processing(wid)) for wid in leases])
+        rows = [
+            _row(queue, State.ACTIVE, seen, worker=wid)
+            for wid, found in zip(leases, lists, strict=True)
+            if isinstance(found, list)
+            for seen in found
+        ]
+        return rows[offset : offset + limit], sum(n for n in counts if isinstance(n, int))
+
+    def workers(self) -> list[WorkerInfo]:
+        """Every worker, queue by queue, the ones with the freshest lease first."""
+        self._greet()
+        now, known = self._one([self._reading.time(), self._reading.queues()])
+        names = sorted(set(known) | self._extra)
+        leases = self._all([self._reading.leases(self._names.of(name)) for name in names])
+        found = [
+            (name, wid, until)
+            for name, ends in zip(names, leases, strict=True)
+            if isinstance(ends, dict)
+            for wid, until in ends.items()
+        ]
+        calls: list[Call[Any]] = []
+        for name, wid, _ in found:
+            k = self._names.of(name)
+            calls += [self._reading.worker_fields(k, wid, *_WORKER_FIELDS), self._reading.length(k.processing(wid))]
+        answers = self._all(calls)
+        return [
+            _worker(name, wid, until, answers[2 * i], answers[2 * i + 1], now)
+            for i, (name, wid, until) in enumerate(found)
+        ]
+
+    def history(self, queue: str, count: int = 100) -> list[Event]:
+        """The newest events worth keeping (failures, deaths, operators, workers), oldest first."""
+        k = self._names.of(check_queue_name(queue))
+        raws = self._one([self._reading.log(k, max(1, min(count, 1000)))])[0]
+        events: list[Event] = []
+        for raw in reversed(raws):
+            events += decode_event(raw, channel=k.channel, now=0.0)
+        return events
+
+    def listen(self, on_events: Callable[[list[Event]], None], stopped: Callable[[], bool]) -> None:
+        """Hand over events until `stopped()`."""
+        listener = Listener(self.settings)
+        look = 0.0
+        try:
+            while not stopped():
+                if time.monotonic() >= look:
+                    listener.join(self._names.of(name).channel for name in self._channels())
+                    look = time.monotonic() + NEW_CHANNELS
+                events: list[Event] = []
+                now = time.time() + self._offset
+
+                def take(channel: str, raw: bytes, events: list[Event] = events, now: float = now) -> None:
+                    events.extend(decode_event(raw, channel=channel.removeprefix(self._names.prefix), now=now))
+
+                listener.drain(take, LISTEN)
+                if events:
+                    on_events(events)
+        finally:
+            listener.close()
+
+    def _channels(self) -> list[str]:
+        return self._known or [DEFAULT_QUEUE]
+
+    # -- acting
+
+    def apply(self, command: Command) -> Applied:
+        """Carry out a command; repeated by itself when its reply is lost, done once."""
+        self._serial += 1
+        token = f"{int(time.time() * 1000):x}-{id(self) & 0xFFFFFF:x}-{self._serial:x}"
+        match command:
+            case Enqueue():
+                return self._enqueue(command, token)
+            case PauseQueue():
+                return self._pause(command, token)
+            case ResumeQueue():
+                return self._resume(command, token)
+
+    def _enqueue(self, command: Enqueue, token: str) -> Applied:
+        queue = check_queue_name(command.queue)
+        if not command.task:
+            raise ConfigError("the task has no name")
+        if not command.delay >= 0 or command.delay == float("inf"):
+            raise ConfigError(f"delay of {command.delay} s: seconds from now, 0 or more")
+        now = time.time() + self._offset
+        if command.bare:
+            payload, shown = command.task.encode(), command.task
+        else:
+            shown = token
+            payload = encode(
+                Envelope(command.task, token, list(command.args), command.kwargs or {}, enqueued_at=round(now, 3))
+            )
+        kind = EventKind.DELAYED if command.delay else EventKind.ENQUEUED
+        event = encode_event(kind, queue, now, [{"task": command.task[:200], "id": token}], 1)
+        if command.delay:
+            call = self._tasks.delay(queue, [(f"+{command.delay:.6f}", payload)], client_id=token, seq=1, event=event)
+        else:
+            call = self._tasks.enqueue(queue, [payload], client_id=token, seq=1, event=event)
+        self._repeat(call)
+        self._repeat(self._tasks.announce(queue))
+        when = f" in {command.delay:g} s" if command.delay else ""
+        return Applied(text=f"enqueued {command.task} ({shown}) on {queue}{when}")
+
+    def _pause(self, command: PauseQueue, token: str) -> Applied:
+        queue = check_queue_name(command.queue)
+        now = round(time.time() + self._offset, 3)
+        note = _json.encode({"by": command.by, "at": now, "reason": command.reason})
+        event = _operator_event(EventKind.PAUSED, queue, now, command.by, command.reason)
+        changed, held = self._repeat(self._operations.pause(queue, note, token=token, event=event))
+        self._repeat(self._tasks.announce(queue))
+        if changed:
+            return Applied(text=f"paused {queue}: workers finish what they have and claim no more")
+        by = _pause(held)
+        return Applied(text=f"{queue} was paused already by {by.by if by else '?'}", changed=False)
+
+    def _resume(self, command: ResumeQueue, token: str) -> Applied:
+        queue = check_queue_name(command.queue)
+        now = round(time.time() + self._offset, 3)
+        event = _operator_event(EventKind.RESUMED, queue, now, command.by, "")
+        changed, _ = self._repeat(self._operations.resume(queue, token=token, event=event))
+        if changed:
+            return Applied(text=f"resumed {queue}")
+        return Applied(text=f"{queue} was not paused", changed=False)
+
+    def signal(self, worker_id: str, wanted: Literal["quiet", "stop"]) -> Applied:
+        """Tell a worker to claim no more, or to end; it hears it with its next heartbeat."""
+        names = self._one([self._reading.queues()])[0]
+        for name in names:
+            if self._repeat(self._workers.signal(name, worker_id, wanted)):
+                return Applied(text=f"told {worker_id} to {wanted}: it hears it within its next heartbeat (5 s)")
+        return Applied(text=f"no worker is called {worker_id}", changed=False)
+
+    def _repeat(self, call: Call[Any]) -> Any:
+        """Send a call that may be repeated; once more when its reply was lost."""
+        try:
+            return self._act.run(call)
+        except StoreUnavailable:
+            return self._act.run(call)
+
+    # -- plumbing
+
+    def _all(self, calls: list[Call[Any]]) -> list[Any]:
+        self._cost += len(calls)
+        return self._read.run_all(calls)
+
+    def _one(self, calls: list[Call[Any]]) -> list[Any]:
+        """As `_all`, but a refusal is raised."""
+        answers = self._all(calls)
+        for answer in answers:
+            if isinstance(answer, TaskconsoleError):
+                raise answer
+        return answers
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._read.close()
+        self._act.close()
+
+
+_WORKER_FIELDS = (
+    "host", "pid", "version", "started", "seen", "concurrency", "active", "rss", "done", "failed", "quiet",
+    "blocked", "running",
+)  # fmt: skip
+
+
+def _server(info: dict[str, str], url: str, address: str) -> ServerInfo:
+    if info.get("aof_enabled") == "1":
+        persistence = "aof"
+    elif info.get("rdb_last_save_time") and info.get("rdb_saves", "0") != "0":
+        persistence = "rdb"
+    else:
+        persistence = "none seen"
+    return ServerInfo(
+        address=address,
+        version=info.get("redis_version", ""),
+        run_id=info.get("run_id", ""),
+        role=info.get("role", ""),
+        used_memory=_integer(info.get("used_memory")),
+        max_memory=_integer(info.get("maxmemory")),
+        eviction_policy=info.get("maxmemory_policy", ""),
+        persistence=persistence,
+        loopback=_is_loopback(url),
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "unix" or parts.hostname in {None, "localhost"}:
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _integer(value: str | bytes | None) -> int:
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0
+
+
+def _number(value: bytes | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return None
+
+
+def _enqueued_at(head: Seen | None) -> float | None:
+    if head is None or head.size > len(head.payload):
+        return None
+    envelope = decode(head.payload)
+    return envelope.enqueued_at if isinstance(envelope, Envelope) else None
+
+
+def _pause(raw: bytes | None) -> Pause | None:
+    """Whatever the key holds means paused; people write there with redis-cli."""
+    if raw is None:
+        return None
+    try:
+        note = json.loads(raw)
+    except (ValueError, RecursionError):
+        note = None
+    if not isinstance(note, dict):
+        return Pause(by="?", at=None, reason=raw[:200].decode("utf-8", "backslashreplace"))
+    at = note.get("at")
+    return Pause(
+        by=str(note.get("by", "?")),
+        at=float(at) if isinstance(at, int | float) else None,
+        reason=str(note.get("reason", "")),
+    )
+
+
+def _row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskRow:
+    if seen.size > len(seen.payload):
+        text = seen.payload[:60].decode("utf-8", "backslashreplace")
+        return TaskRow(queue=queue, state=state, name=text, at=seen.score, size=seen.size, payload=seen.payload, worker=worker)
+    fields = original(seen.payload)
+    name = fields.get("task")
+    died, errors = fields.get("died"), fields.get("errors")
+    error = ""
+    if isinstance(died, dict):
+        error = str(died.get("reason", ""))
+        worker = str(died.get("worker", ""))
+    elif isinstance(errors, list) and errors and isinstance(errors[-1], dict):
+        error = str(errors[-1].get("error", ""))
+    at = seen.score if seen.score is not None else fields.get("enqueued_at")
+    return TaskRow(
+        queue=queue,
+        state=state,
+        name=name if isinstance(name, str) else seen.payload[:60].decode("utf-8", "backslashreplace"),
+        id=str(fields["id"]) if fields.get("id") else None,
+        at=float(at) if isinstance(at, int | float) else None,
+        attempt=_whole(fields.get("attempt"), 1),
+        redelivered=_whole(fields.get("redelivered"), 0),
+        args=_arguments(fields),
+        error=error,
+        worker=worker,
+        size=seen.size,
+        payload=seen.payload,
+    )
+
+
+def _done_row(queue: str, seen: Seen) -> TaskRow:
+    fields = original(seen.payload)
+    at = fields.get("at")
+    return TaskRow(
+        queue=queue,
+        state=State.DONE,
+        name=str(fields.get("task", "")),
+        id=str(fields["id"]) if fields.get("id") else None,
+        at=float(at) if isinstance(at, int | float) else None,
+        worker=str(fields.get("worker", "")),
+        size=seen.size,
+        payload=seen.payload,
+    )
+
+
+def _arguments(fields: dict[str, Any]) -> str:
+    args, kwargs = fields.get("args"), fields.get("kwargs")
+    parts = [json.dumps(a, default=str) for a in args] if isinstance(args, list) else []
+    if isinstance(kwargs, dict):
+        parts += [f"{k}={json.dumps(v, default=str)}" for k, v in kwargs.items()]
+    text = ", ".join(parts)
+    return text if len(text) <= MAX_ARGS else text[: MAX_ARGS - 1] + "…"
+
+
+def _whole(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def _worker(queue: str, worker_id: str, until: float, fields: Any, held: Any, now: float) -> WorkerInfo:
+    known: dict[str, bytes] = fields if isinstance(fields, dict) else {}
+    return WorkerInfo(
+        id=worker_id,
+        queue=queue,
+        host=known.get("host", b"").decode("utf-8", "backslashreplace"),
+        pid=_integer(known.get("pid")),
+        version=known.get("version", b"").decode("utf-8", "backslashreplace"),
+        started=_number(known.get("started")),
+        seen=_number(known.get("seen")),
+        lease_until=until,
+        concurrency=_integer(known.get("concurrency")),
+        active=held if isinstance(held, int) else 0,
+        rss=_integer(known.get("rss")),
+        done=_integer(known.get("done")),
+        failed=_integer(known.get("failed")),
+        quiet=known.get("quiet") == b"1",
+        blocked=_number(known.get("blocked")) or 0.0,
+        running=_running(known.get("running"), now),
+    )
+
+
+def _running(raw: bytes | None, now: float) -> tuple[tuple[str, str, float], ...]:
+    try:
+        listed = json.loads(raw or b"[]")
+        return tuple((str(i), str(name), max(0.0, now - float(start))) for i, name, start in listed)
+    except (ValueError, TypeError, RecursionError):
+        return ()
+
+
+def _operator_event(kind: EventKind, queue: str, at: float, by: str, text: str) -> bytes:
+    return _json.encode({"event": str(kind), "queue": queue, "n": 1, "at": at, "by": by, "text": text})

@@ -1,0 +1,160 @@
+"""Reading: what the console and the command line ask. Every call is bounded; none writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taskconsole.store.call import Call, command
+
+if TYPE_CHECKING:
+    from taskconsole.store.keys import Keys, Namespace
+
+__all__ = ["Facts", "ReadingStore", "Seen", "parse_info"]
+
+PREVIEW = 4_096
+"""Bytes of a payload that a window brings."""
+
+MAX_QUEUES = 1_000
+MAX_WORKERS = 200
+"""Per queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One payload in a window."""
+
+    payload: bytes
+    """Its first 4,096 bytes."""
+    size: int
+    score: float | None
+    """Due, or time of death, seconds since the epoch; None in a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What Redis says of one worker."""
+
+    active: int
+    fields: dict[str, bytes]
+
+
+def parse_info(raw: Any) -> dict[str, str]:
+    """The fields of INFO."""
+    text = bytes(raw).decode("utf-8", "replace")
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#"))
+
+
+class ReadingStore:
+    """Builds the calls that read.
+
+    Args:
+        names: The key names to use.
+    """
+
+    def __init__(self, names: Namespace) -> None:
+        self.names = names
+
+    @staticmethod
+    def time() -> Call[float]:
+        """Seconds since the epoch, by Redis."""
+        return command("TIME", parse=lambda r: int(r[0]) + int(r[1]) / 1e6)
+
+    @staticmethod
+    def info() -> Call[dict[str, str]]:
+        """What the server says of itself."""
+        return command("INFO", parse=parse_info)
+
+    def queues(self) -> Call[list[str]]:
+        """Known queue names, sorted."""
+        return command(
+            "SMEMBERS",
+            self.names.queues,
+            parse=lambda r: sorted(name.decode("utf-8", "backslashreplace") for name in r)[:MAX_QUEUES],
+        )
+
+    @staticmethod
+    def kind(key: str) -> Call[str]:
+        """The type of a key: `list`, `string`, … or `none`."""
+        return command("TYPE", key, parse=lambda r: str(bytes(r), "ascii", "replace"))
+
+    @staticmethod
+    def length(key: str) -> Call[int]:
+        """Elements of a list."""
+        return command("LLEN", key, parse=int)
+
+    @staticmethod
+    def size(key: str) -> Call[int]:
+        """Members of a sorted set."""
+        return command("ZCARD", key, parse=int)
+
+    @staticmethod
+    def overdue(key: str, before: float) -> Call[int]:
+        """Members of a sorted set due before a moment."""
+        return command("ZCOUNT", key, "-inf", f"({before:.6f}", parse=int)
+
+    @staticmethod
+    def paused(keys: Keys) -> Call[bytes | None]:
+        """What the pause says; None when the queue is not paused."""
+        return command("GET", keys.paused, parse=lambda r: None if r is None else bytes(r))
+
+    @staticmethod
+    def next_to_run(keys: Keys) -> Call[Seen | None]:
+        """The pending task that runs next, cut."""
+        return Call.of("window", (keys.queue,), (-1, -1, "list", PREVIEW), lambda r: _seen(r)[0] if r else None)
+
+    @staticmethod
+    def counters(keys: Keys) -> Call[dict[str, int]]:
+        """Sums since the queue was first seen."""
+        names = ("done", "failed", "retried", "died", "promoted", "reclaimed", "dead_dropped", "tombstones")
+        return command(
+            "HMGET", keys.stats, *names, parse=lambda r: {n: int(v or 0) for n, v in zip(names, r, strict=True)}
+        )
+
+    @staticmethod
+    def done_in_minute(keys: Keys, minute: int) -> Call[int]:
+        """Tasks finished in one minute."""
+        return command("HGET", keys.minute(minute), "done", parse=lambda r: int(r or 0))
+
+    @staticmethod
+    def leases(keys: Keys) -> Call[dict[str, float]]:
+        """Worker ids and the ends of their leases, seconds since the epoch."""
+        return command(
+            "ZREVRANGE",
+            keys.workers,
+            0,
+            MAX_WORKERS - 1,
+            "WITHSCORES",
+            parse=lambda r: {
+                r[i].decode("utf-8", "backslashreplace"): float(r[i + 1]) / 1000 for i in range(0, len(r), 2)
+            },
+        )
+
+    @staticmethod
+    def worker_fields(keys: Keys, worker_id: str, *names: str) -> Call[dict[str, bytes]]:
+        """Some fields of a worker's hash; missing ones are left out."""
+        return command(
+            "HMGET",
+            keys.worker(worker_id),
+            *names,
+            parse=lambda r: {n: bytes(v) for n, v in zip(names, r, strict=True) if v is not None},
+        )
+
+    @staticmethod
+    def window(key: str, first: int, last: int, how: str) -> Call[list[Seen]]:
+        """Payloads `first` to `last` of a key; `how` is `list`, `zset` or `zset reversed`."""
+        return Call.of("window", (key,), (first, last, how, PREVIEW), _seen)
+
+    @staticmethod
+    def log(keys: Keys, count: int) -> Call[list[bytes]]:
+        """The newest events of the log, newest first."""
+        return command(
+            "XREVRANGE", keys.log, "+", "-", "COUNT", count, parse=lambda r: [bytes(entry[1][1]) for entry in r]
+        )
+
+
+def _seen(reply: Any) -> list[Seen]:
+    return [
+        Seen(bytes(reply[i]), int(reply[i + 1]), float(reply[i + 2]) if reply[i + 2] else None)
+        for i in range(0, len(reply), 3)
+    ]
