@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from taskconsole.model.outcome import Backoff
 
-__all__ = ["App", "RegisteredTask", "TaskCall", "TaskRef"]
+__all__ = ["App", "RegisteredTask", "TaskRef"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,13 +46,6 @@ class TaskRef(msgspec.Struct, frozen=True):
     id: str
     task: str
     queue: str
-
-
-class TaskCall(msgspec.Struct, frozen=True, gc=False):
-    """A task ready to be enqueued, for `App.enqueue_many`."""
-
-    ref: TaskRef
-    parcel: Parcel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +96,14 @@ class RegisteredTask(Generic[P, R]):
             options = replace(options, next_to_run=priority > 0)
         return RegisteredTask(self.app, self.handler, options)
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Parcel:
         """The task with these arguments, not yet enqueued.
 
         Raises:
             TypeError: The arguments do not fit the function, or JSON cannot carry one of them.
             PayloadError: They are too large.
         """
-        name, options, client = self.name, self._options, self.app.client
-        handler = self.handler
+        name, options, client, handler = self.name, self._options, self.app.client, self.handler
         if kwargs or len(args) != handler.plain_arity:
             misfit = handler.misfit(args, kwargs)
             if misfit is not None:
@@ -121,9 +113,7 @@ class RegisteredTask(Generic[P, R]):
         payload = encode(Envelope(name, task_id, args, kwargs, None, client.now()))  # type: ignore[arg-type]
         if len(payload) > 65_536:  # noqa: PLR2004 - below this no limit anybody sets is exceeded
             client.check_size(payload, name)
-        return TaskCall(
-            TaskRef(task_id, name, options.queue), (options.queue, options.due, options.next_to_run, payload)
-        )
+        return Parcel(options.queue, options.due, options.next_to_run, payload, task_id, name)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskRef:
         """Put the task into its queue; blocks until Redis has it.
@@ -134,15 +124,15 @@ class RegisteredTask(Generic[P, R]):
             StoreUnavailable: No answer; the task may or may not have arrived.
             StoreError: Redis refused, e.g. StoreFull; nothing was written.
         """
-        call = self.call(*args, **kwargs)
-        self.app.client.send((call.parcel,))
-        return call.ref
+        parcel = self.call(*args, **kwargs)
+        self.app.client.send((parcel,))
+        return TaskRef(parcel.id, parcel.task, parcel.queue)
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskRef:
         """As `enqueue`, for asyncio; concurrent calls share round trips."""
-        call = self.call(*args, **kwargs)
-        await self.app.client.asend((call.parcel,))
-        return call.ref
+        parcel = self.call(*args, **kwargs)
+        await self.app.client.post(parcel)
+        return TaskRef(parcel.id, parcel.task, parcel.queue)
 
 
 class TaskDecorator(Protocol):
@@ -246,13 +236,13 @@ class App:
         self.registry.fallback = make_handler(function, name="fallback", queue=DEFAULT_QUEUE)
         return function
 
-    def enqueue_many(self, calls: Iterable[TaskCall]) -> int:
+    def enqueue_many(self, calls: Iterable[Parcel]) -> int:
         """Enqueue many tasks, a thousand in a round trip; returns how many. Raises as `RegisteredTask.enqueue`."""
-        return self.client.send(call.parcel for call in calls)
+        return self.client.send(calls)
 
-    async def aenqueue_many(self, calls: Iterable[TaskCall]) -> int:
+    async def aenqueue_many(self, calls: Iterable[Parcel]) -> int:
         """As `enqueue_many`, for asyncio."""
-        return await self.client.asend([call.parcel for call in calls])
+        return await self.client.asend(calls)
 
     def close(self) -> None:
         """Drop the blocking connection."""

@@ -8,8 +8,9 @@ import os
 import secrets
 import threading
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from taskconsole.errors import PayloadError, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
@@ -19,7 +20,7 @@ from taskconsole.store.tasks import MAX_BATCH, TaskStore
 from taskconsole.store.wire import AsyncWire, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from taskconsole.config import Settings
     from taskconsole.store.call import Call
@@ -31,8 +32,32 @@ T = TypeVar("T")
 FIRST_PAUSE = 0.02
 """Seconds before the first repetition of a call that got no answer; doubles up to half a second."""
 
-Parcel = tuple[str, "str | None", bool, bytes]
-"""Queue, due (`"1790000000.5"`, `"+30"`, None for now), next to run, payload."""
+class Parcel(msgspec.Struct, gc=False):
+    """A task on its way: ready to be enqueued, for `App.enqueue_many`."""
+
+    queue: str
+    due: str | None
+    """`"1790000000.5"`, `"+30"` for 30 s from now, None for now."""
+    next_to_run: bool
+    payload: bytes
+    id: str = ""
+    task: str = ""
+
+
+class _Forks:
+    """Counts how often this process's ancestors have forked: a child must not share connections, ids and numbers.
+
+    Asking the system for the process id instead would cost more than building a task does.
+    """
+
+    count = 0
+
+    @classmethod
+    def happened(cls) -> None:
+        cls.count += 1
+
+
+os.register_at_fork(after_in_child=_Forks.happened)
 
 
 class _Sequence:
@@ -63,7 +88,7 @@ class Client:
         self.store = TaskStore(Namespace(settings.prefix))
         self._ids = itertools.count(1)
         self._id_prefix = secrets.token_hex(6) + "-"
-        self._pid = os.getpid()
+        self._forks = _Forks.count
         self._blocking: _Blocking | None = None
         self._lock = threading.Lock()
         self._loops: dict[asyncio.AbstractEventLoop, _Merger] = {}
@@ -72,13 +97,13 @@ class Client:
 
     def new_id(self) -> str:
         """An id nobody else makes."""
-        if self._pid != os.getpid():
-            self._pid, self._id_prefix = os.getpid(), secrets.token_hex(6) + "-"
+        if self._forks != _Forks.count:
+            self._forks, self._id_prefix = _Forks.count, secrets.token_hex(6) + "-"
         return f"{self._id_prefix}{next(self._ids):x}"
 
     def now(self) -> float:
         """Seconds since the epoch by Redis, as far as known; to the millisecond."""
-        return round(time.time() + self.offset, 3)
+        return int((time.time() + self.offset) * 1000) / 1000
 
     def check_size(self, payload: bytes, task: str) -> bytes:
         """Return `payload`.
@@ -101,21 +126,28 @@ class Client:
             StoreError: Redis refused the batch; earlier ones have arrived.
         """
         with self._lock:
-            if self._blocking is None or self._blocking.pid != os.getpid():
+            if self._blocking is None or self._blocking.forks != _Forks.count:
                 self._blocking = _Blocking(self)
             blocking = self._blocking
         return blocking.send(parcels)
 
-    async def asend(self, parcels: Sequence[Parcel]) -> int:
-        """Enqueue from asyncio; concurrent calls share round trips. Raises as `send`."""
+    def post(self, parcel: Parcel) -> asyncio.Future[None]:
+        """Enqueue from asyncio; the future is done when Redis has the task. Concurrent posts share round trips."""
+        return self._merger().post(parcel)
+
+    async def asend(self, parcels: Iterable[Parcel]) -> int:
+        """As `send`, for asyncio."""
+        return await self._merger().send(parcels)
+
+    def _merger(self) -> _Merger:
         loop = asyncio.get_running_loop()
         merger = self._loops.get(loop)
-        if merger is None:
+        if merger is None or merger.forks != _Forks.count:
             # Loops come and go in tests and scripts; a closed one will not ask again.
             for closed in [other for other in self._loops if other.is_closed()]:
                 del self._loops[closed]
             merger = self._loops[loop] = _Merger(self, loop)
-        return await merger.send(parcels)
+        return merger
 
     def close(self) -> None:
         """Drop the blocking connection."""
@@ -134,23 +166,24 @@ class Client:
         check_queue_name(queue)
         return [self.store.announce(queue), command("TIME", parse=_time)]
 
-    def build(self, group: _Group, payloads: Sequence[tuple[str | None, bytes]], who: _Sequence) -> Call[int]:
-        """The call for one batch of one group."""
-        queue, delayed, next_to_run = group
-        kind = EventKind.DELAYED if delayed else EventKind.ENQUEUED
-        event = encode_event(kind, queue, self.now(), [], len(payloads))
+    def build(self, batch: list[Parcel], who: _Sequence) -> Call[int]:
+        """The call for parcels that can share one."""
+        first = batch[0]
+        kind = EventKind.ENQUEUED if first.due is None else EventKind.DELAYED
+        named = [{"task": first.task, "id": first.id}] if len(batch) == 1 else []
+        event = encode_event(kind, first.queue, self.now(), named, len(batch))
         seq = who.next()
-        if delayed:
-            dues = [(due or "+0", payload) for due, payload in payloads]
-            return self.store.delay(queue, dues, client_id=who.id, seq=seq, event=event)
-        plain = [payload for _, payload in payloads]
+        if first.due is not None:
+            dues = [(parcel.due or "+0", parcel.payload) for parcel in batch]
+            return self.store.delay(first.queue, dues, client_id=who.id, seq=seq, event=event)
         return self.store.enqueue(
-            queue, plain, client_id=who.id, seq=seq, next_to_run=next_to_run, event=event
+            first.queue,
+            [parcel.payload for parcel in batch],
+            client_id=who.id,
+            seq=seq,
+            next_to_run=first.next_to_run,
+            event=event,
         )
-
-
-_Group = tuple[str, bool, bool]
-"""Queue, delayed, next to run: what can share a call."""
 
 
 def _time(reply: Any) -> float:
@@ -161,7 +194,7 @@ class _Blocking:
     """The blocking side: one connection, one call at a time."""
 
     def __init__(self, client: Client) -> None:
-        self.client, self.pid = client, os.getpid()
+        self.client, self.forks = client, _Forks.count
         self.wire = Wire(client.settings)
         self._sequence = _Sequence()
         self._known: set[str] = set()
@@ -171,10 +204,11 @@ class _Blocking:
         sent = 0
         # The lock covers numbering, sending and repeating: numbers must reach Redis in order.
         with self._lock:
-            for group, batch in _batches(parcels):
-                if group[0] not in self._known:
-                    self._meet(group[0])
-                self._until_answered(self.client.build(group, batch, self._sequence))
+            for batch in _batches(parcels):
+                if batch[0].queue not in self._known:
+                    self._meet(batch[0].queue)
+                call = self.client.build(batch, self._sequence)
+                self._repeat(lambda call=call: self.wire.run(call))
                 sent += len(batch)
         return sent
 
@@ -186,9 +220,6 @@ class _Blocking:
                 raise answer
         self.client.offset = now - time.time()
         self._known.add(queue)
-
-    def _until_answered(self, call: Call[int]) -> int:
-        return self._repeat(lambda: self.wire.run(call))
 
     def _repeat(self, action: Callable[[], T]) -> T:
         deadline = time.monotonic() + self.client.settings.retry_for
@@ -207,19 +238,27 @@ class _Merger:
     """The asyncio side of one loop: whatever is asked for while a call is under way goes into the next one."""
 
     def __init__(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
-        self.client, self.loop = client, loop
+        self.client, self.loop, self.forks = client, loop, _Forks.count
         self.wire = AsyncWire(client.settings)
         self._sequence = _Sequence()
         self._known: set[str] = set()
-        self._waiting: list[tuple[Sequence[Parcel], asyncio.Future[int]]] = []
+        self._waiting: list[tuple[Parcel, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
-    async def send(self, parcels: Sequence[Parcel]) -> int:
-        future: asyncio.Future[int] = self.loop.create_future()
-        self._waiting.append((parcels, future))
+    def post(self, parcel: Parcel) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self.loop.create_future()
+        self._waiting.append((parcel, future))
         if self._task is None:
             self._task = self.loop.create_task(self._flush(), name="taskconsole enqueue")
-        return await future
+        return future
+
+    async def send(self, parcels: Iterable[Parcel]) -> int:
+        sent = 0
+        for batch in _batches(parcels):
+            await self._deliver(batch)
+            sent += len(batch)
+        return sent
 
     async def _flush(self) -> None:
         try:
@@ -227,45 +266,38 @@ class _Merger:
                 # One turn of the loop lets everybody who is ready now join this call.
                 await asyncio.sleep(0)
                 waiting, self._waiting = self._waiting, []
-                await self._flush_some(waiting)
+                start = 0
+                for batch in _batches(parcel for parcel, _ in waiting):
+                    futures = [future for _, future in waiting[start : start + len(batch)]]
+                    start += len(batch)
+                    await self._deliver_for(batch, futures)
         finally:
             self._task = None
 
-    async def _flush_some(self, waiting: list[tuple[Sequence[Parcel], asyncio.Future[int]]]) -> None:
-        # Callers are grouped whole, so that each learns the fate of just its own parcels.
-        groups: defaultdict[_Group, list[tuple[str | None, bytes]]] = defaultdict(list)
-        askers: defaultdict[_Group, list[int]] = defaultdict(list)
-        errors: dict[int, Exception] = {}
-        for i, (parcels, _) in enumerate(waiting):
-            for queue, due, next_to_run, payload in parcels:
-                group = (queue, due is not None, next_to_run)
-                groups[group].append((due, payload))
-                askers[group].append(i)
-        for group, items in groups.items():
-            for start in range(0, len(items), MAX_BATCH):
-                batch = items[start : start + MAX_BATCH]
-                try:
-                    await self._deliver(group, batch)
-                except Exception as error:  # noqa: BLE001 - handed to the callers it concerns
-                    for i in askers[group][start : start + MAX_BATCH]:
-                        errors[i] = error
-        for i, (parcels, future) in enumerate(waiting):
-            if future.done():
-                continue
-            if i in errors:
-                future.set_exception(errors[i])
-            else:
-                future.set_result(len(parcels))
+    async def _deliver_for(self, batch: list[Parcel], futures: list[asyncio.Future[None]]) -> None:
+        try:
+            await self._deliver(batch)
+        except Exception as error:  # noqa: BLE001 - handed to the callers it concerns
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for future in futures:
+                if not future.done():
+                    future.set_result(None)
 
-    async def _deliver(self, group: _Group, batch: list[tuple[str | None, bytes]]) -> None:
-        if group[0] not in self._known:
-            announced, now = await self._repeat(self.client.greeting(group[0]))
-            for answer in (announced, now):
-                if isinstance(answer, Exception):
-                    raise answer
-            self.client.offset = now - time.time()
-            self._known.add(group[0])
-        answer = (await self._repeat([self.client.build(group, batch, self._sequence)]))[0]
+    async def _deliver(self, batch: list[Parcel]) -> None:
+        queue = batch[0].queue
+        # Numbering, sending and repeating are one turn: numbers must reach Redis in order.
+        async with self._turn:
+            if queue not in self._known:
+                announced, now = await self._repeat(self.client.greeting(queue))
+                for answer in (announced, now):
+                    if isinstance(answer, Exception):
+                        raise answer
+                self.client.offset = now - time.time()
+                self._known.add(queue)
+            answer = (await self._repeat([self.client.build(batch, self._sequence)]))[0]
         if isinstance(answer, Exception):
             raise answer
 
@@ -290,16 +322,21 @@ class _Merger:
         await self.wire.close()
 
 
-def _batches(parcels: Iterable[Parcel]) -> Iterable[tuple[_Group, list[tuple[str | None, bytes]]]]:
+def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
     """Runs of parcels that can share a call, at most 1,000 each, in order."""
-    group: _Group | None = None
-    batch: list[tuple[str | None, bytes]] = []
-    for queue, due, next_to_run, payload in parcels:
-        this = (queue, due is not None, next_to_run)
-        if this != group or len(batch) >= MAX_BATCH:
-            if batch and group is not None:
-                yield group, batch
-            group, batch = this, []
-        batch.append((due, payload))
-    if batch and group is not None:
-        yield group, batch
+    batch: list[Parcel] = []
+    queue, delayed, next_to_run = "", False, False
+    for parcel in parcels:
+        if (
+            len(batch) >= MAX_BATCH
+            or parcel.queue != queue
+            or (parcel.due is not None) is not delayed
+            or parcel.next_to_run is not next_to_run
+        ):
+            if batch:
+                yield batch
+            batch = []
+            queue, delayed, next_to_run = parcel.queue, parcel.due is not None, parcel.next_to_run
+        batch.append(parcel)
+    if batch:
+        yield batch

@@ -1,40 +1,131 @@
-"""placeholder"""
+"""The root command: options for all, the subcommands, and what every error becomes."""
+
 from __future__ import annotations
 
-import argparse
+import contextlib
+import errno
+import os
 import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from taskconsole import __version__
+from taskconsole.cli import services
+from taskconsole.cli.output import say
+from taskconsole.cli.target import Target, secrets_of, target_options
+from taskconsole.errors import TaskconsoleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["call", "root", "run"]
+
+SERVICES = ("worker", "scheduler")
+
+EXIT_CODES = """\b
+Exit codes:
+  0    fine
+  1    something failed; doctor: warnings
+  2    wrong usage, setting, URL or -A; doctor: something critical
+  3    access denied: wrong password, or an ACL forbids it
+  4    no Redis in reach
+  130  interrupted
+
+Passwords belong in TASKCONSOLE_URL or --url-file: `ps` shows a command line to everybody.
+"""
+
+
+class Root(click.Group):
+    """A group that reads `--headless worker …` as its command `worker`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with `--headless NAME` in the place of a command's name."""
+        return super().parse_args(ctx, _without_headless(args))
+
+
+def _without_headless(args: Sequence[str]) -> list[str]:
+    """`--headless worker` before any command becomes `worker`; anything else is left for click to judge."""
+    rest = list(args)
+    i = 0
+    while i < len(rest) and rest[i].startswith("-") and rest[i] != "--":
+        option, joined, value = rest[i].partition("=")
+        if option == "--headless" and joined and value in SERVICES:
+            return [*rest[:i], value, *rest[i + 1 :]]
+        if option == "--headless" and rest[i + 1 : i + 2] and rest[i + 1] in SERVICES:
+            return [*rest[:i], *rest[i + 1 :]]
+        # These take a value, which may look like anything.
+        i += 2 if rest[i] in {"-u", "--url", "--url-file", "--prefix"} else 1
+    return rest
+
+
+@click.group(
+    cls=Root,
+    invoke_without_command=True,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@target_options
+@click.option("--embedded", is_flag=True, help="Start a Redis of our own for this session and show it.")
+@click.option(
+    "--headless",
+    type=click.Choice(SERVICES),
+    expose_value=False,
+    help="Without a screen: followed by the options of that command.",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def root(context: click.Context, /, *, embedded: bool) -> int:
+    """Task queues on plain Redis lists. Without a command: the console.
+
+    Where there is no terminal to draw on, the console prints `status` instead.
+    """
+    return 0
+
+
+for _command in (services.worker, services.scheduler):
+    root.add_command(_command)
+
+
+def call(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every expected failure is one line on stderr."""
+    target = Target()
+    try:
+        returned: Any = root.main(
+            None if arguments is None else list(arguments), prog_name="taskconsole", obj=target, standalone_mode=False
+        )
+        sys.stdout.flush()
+    except TaskconsoleError as error:
+        return _failed(error, error.exit_code, target)
+    except click.ClickException as error:
+        return _failed(error.format_message(), error.exit_code, target)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            return _failed(error, 1, target)
+        _close_stdout()
+        return 1
+    return returned if isinstance(returned, int) else 0
 
 
 def run() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-u", "--url")
-    parser.add_argument("--headless")
-    parser.add_argument("-A", "--app")
-    parser.add_argument("-q", "--queues", default="task_queue")
-    parser.add_argument("-c", type=int, default=100)
-    parser.add_argument("--loop", default="auto")
-    parser.add_argument("--lease", type=float, default=15.0)
-    parser.add_argument("--burst", action="store_true")
-    o = parser.parse_args()
-    import importlib
-    import os
+    """Run the command line and end the process with its exit code."""
+    sys.exit(call())
 
-    if o.url:
-        os.environ["TASKCONSOLE_URL"] = o.url
-    sys.path.insert(0, os.getcwd())
-    mod, _, name = o.app.partition(":")
-    app = getattr(importlib.import_module(mod), name)
-    from taskconsole.worker.logs import set_up_logging
-    from taskconsole.worker.options import WorkerOptions, parse_queues
-    from taskconsole.worker.runtime import Worker, run_worker
 
-    set_up_logging(as_json=False)
-    run_worker(
-        lambda: Worker(
-            app.registry,
-            settings=app.settings,
-            options=WorkerOptions(queues=parse_queues(o.queues), concurrency=o.c, burst=o.burst, lease=o.lease),
-            lifespan=(lambda: app.lifespan(app)) if app.lifespan else None,
-        ),
-        loop=o.loop,
-    )
+def _failed(error: object, code: int, target: Target) -> int:
+    text = str(error)
+    for url in (target.url_flag, os.environ.get("TASKCONSOLE_URL"), os.environ.get("REDIS_URL")):
+        for secret in secrets_of(url or ""):
+            text = text.replace(secret, "***")
+    with contextlib.suppress(OSError):
+        say(text)
+    return code
+
+
+def _close_stdout() -> None:
+    """Nobody reads any more: let the interpreter's last flush go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())

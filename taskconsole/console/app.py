@@ -37,6 +37,9 @@ __all__ = ["Console", "run_console"]
 FLUSH = 1.0
 """Least seconds between two paints of the event log: scrolling costs a whole pane."""
 
+CATCH_UP = 0.25
+"""Seconds between two looks whether a terminal that was behind takes bytes again."""
+
 LAST_RESORT = 3.0
 """Seconds a signalled console may take to leave in order, before it leaves without."""
 
@@ -91,10 +94,12 @@ class Console(App[int]):
         self.feed.start()
 
     def on_mount(self) -> None:
-        """Leave in order when asked to by a signal."""
-        if self._handle_signals and self._loop is not None:
+        """Leave in order when asked to by a signal; keep up with a terminal that was behind."""
+        if self._handle_signals:
             for number in (signal.SIGTERM, signal.SIGHUP):
-                self._loop.add_signal_handler(number, self._leave_by_signal, number)
+                signal.signal(number, self._leave_by_signal)
+        if isinstance(self._driver, CalmDriver):
+            self.set_interval(CATCH_UP, self._driver.catch_up)
 
     def on_unmount(self) -> None:
         """End the threads; one that waits for Redis ends by itself."""
@@ -113,16 +118,9 @@ class Console(App[int]):
         """Nobody looks."""
         self.feed.set_focused(False)
 
-    @property
-    def behind(self) -> bool:
-        """The terminal does not take what was painted; painting more would only stop the loop."""
-        return isinstance(self._driver, CalmDriver) and self._driver.behind
-
     def on_link_changed(self) -> None:
-        """Show the newest snapshot, unless the terminal is behind; there will be a newer one."""
-        link = self.feed.take_link()
-        if not self.behind:
-            self.queues.show_link(link)
+        """Show the newest snapshot."""
+        self.queues.show_link(self.feed.take_link())
 
     def on_events_waiting(self) -> None:
         """Paint events now, or when the last paint is long enough ago."""
@@ -158,20 +156,21 @@ class Console(App[int]):
 
     def _paint_events(self) -> None:
         self._flush_due = False
-        if self.behind:
-            # Still drained, so that neither the inbox nor Redis has to hold it.
-            self.on_events_waiting()
-            return
         now = time.monotonic()
         seconds, self._flushed_at = now - self._flushed_at, now
         self.queues.show_events(*self.feed.take_events(), min(seconds, 60.0))
 
-    def _leave_by_signal(self, number: int) -> None:
-        # A terminal that takes no bytes, or is gone, must not keep the process.
+    def _leave_by_signal(self, number: int, _frame: object) -> None:
+        # A terminal that takes no bytes, or is gone, must not keep the process. This runs even while the
+        # loop is blocked, which a handler of the loop itself would not.
         last = threading.Timer(LAST_RESORT, os._exit, (128 + number,))
         last.daemon = True
         last.start()
-        self.exit(128 + number, return_code=128 + number)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._leave_with, 128 + number)
+
+    def _leave_with(self, code: int) -> None:
+        self.exit(code, return_code=code)
 
     def _fatal_error(self) -> None:
         """Textual's own report shows local variables; they may hold passwords."""

@@ -1,8 +1,8 @@
 """Frames, cut down to the cells that differ from what the terminal already shows.
 
 Textual repaints whole regions, every segment with its own colours. On a slow link that is what one waits
-for. `FrameDiff` reads the output meant for the terminal, keeps a picture of what is there, and passes on
-only what changes the picture. The result looks the same cell by cell (the tests compare with an emulator).
+for. `FrameDiff` reads the output meant for the terminal and passes on only what changes the picture there.
+The result looks the same cell by cell (the tests compare with an emulator).
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ _TOKEN = re.compile(
     r"\x1b\[(?P<move>\d+;\d+)H|\x1b\[(?P<style>[\d;]*)m|(?P<newline>\r?\n)|(?P<text>[^\x1b\x00-\x1f\x7f]+)"
 )
 _PARAMETER = re.compile(r"[34]8;2;\d+;\d+;\d+|[34]8;5;\d+|\d+")
+# The bell, the pointer's shape, modes but for the alternate screen, the keyboard protocol.
+_DRAWS_NOTHING = re.compile(
+    r"(?:\x07|\x1b\]22;\w*(?:\x07|\x1b\\)|\x1b\[\?(?!1049)\d+(?:[hl]|\$p)|\x1b\[[<>=]\d*u)+"
+)
 _SYNC_START, _SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 
 BRIDGE = 5
@@ -28,60 +32,68 @@ Cell = tuple[str, str]
 
 
 class FrameDiff:
-    """A picture of the terminal, and the shortest way to the next one.
+    """Two pictures, of what the terminal shows and of what it shall show, and the shortest way between them.
 
-    `feed` takes what was to be written and returns what has to be. Whatever it does not know passes through
-    untouched and, as it may have drawn anything, makes it forget the picture.
+    `take` paints what was to be written into the second; `changes` returns what must be written to make the
+    first like it. In between any number of frames may be taken: a terminal that does not keep up gets the
+    last one.
     """
 
     def __init__(self) -> None:
-        self._rows: dict[int, dict[int, Cell]] = {}
-        self._touched: dict[int, dict[int, Cell]] = {}
+        self._shown: dict[int, dict[int, Cell]] = {}
+        self._wanted: dict[int, dict[int, Cell]] = {}
+        self._dirty: set[int] = set()
         self._x = self._y = 0
         self._style = ""
         self._width = self._height = 0
-        self._held_sync = False
-        self._open_sync = False
+        self._sync = False
 
     def resize(self, width: int, height: int) -> None:
         """The terminal has another size: its picture is unknown; beyond its edge nothing is drawn."""
         self._width, self._height = width, height
+        self._wanted.clear()
+        self._dirty.clear()
         self.forget()
 
     def forget(self) -> None:
         """Whatever the terminal shows now, everything is to be drawn anew."""
-        self._rows.clear()
+        self._shown.clear()
+        self._dirty.update(self._wanted)
 
-    def feed(self, data: str) -> str:
-        """What must be written so that the terminal looks as if `data` had been."""
-        if data == _SYNC_START:
-            # Held back until it is known that the frame is not empty.
-            self._held_sync = True
-            return ""
-        if data == _SYNC_END:
-            out = _SYNC_END if self._open_sync else ""
-            self._held_sync = self._open_sync = False
-            return out
-        out = self._changes(data)
-        if out and self._held_sync:
-            self._held_sync, self._open_sync = False, True
-            return _SYNC_START + out
-        return out
+    def take(self, data: str) -> bool:
+        """Paint `data` into the picture; False if it is not a frame and must be written as it is.
 
-    def _changes(self, data: str) -> str:
-        self._touched = {}
+        Unless it is known to draw nothing it may have changed anything: the terminal's picture is forgotten.
+        """
+        if data in {_SYNC_START, _SYNC_END}:
+            # The terminal can show a frame at once; `changes` are one frame.
+            self._sync = True
+            return True
         position = 0
         while position < len(data):
             token = _TOKEN.match(data, position)
             if token is None:
-                # Not a frame: modes, queries, the alternate screen. Known cells may be gone after it.
-                self.forget()
-                return data
-            self._take(token)
+                if not _DRAWS_NOTHING.fullmatch(data):
+                    self.forget()
+                return False
+            self._paint(token)
             position = token.end()
-        return self._emit()
+        return True
 
-    def _take(self, token: re.Match[str]) -> None:
+    def changes(self) -> str:
+        """What makes the terminal show the picture; empty when it does."""
+        out: list[str] = []
+        style = ""
+        for y in sorted(self._dirty):
+            style = self._row_changes(out, y, style)
+        self._dirty.clear()
+        if not out:
+            return ""
+        if style:
+            out.append("\x1b[0m")
+        return f"{_SYNC_START}{''.join(out)}{_SYNC_END}" if self._sync else "".join(out)
+
+    def _paint(self, token: re.Match[str]) -> None:
         if token["text"] is not None:
             self._write(token["text"])
         elif token["style"] is not None:
@@ -93,10 +105,15 @@ class FrameDiff:
             self._x, self._y = 0, self._y + 1
 
     def _write(self, text: str) -> None:
-        row = self._touched.setdefault(self._y, {})
+        if self._height and self._y >= self._height:
+            return
+        row = self._wanted.setdefault(self._y, {})
         x, style, narrow = self._x, self._style, text.isascii()
+        _break_wide(row, x, x)
         for char in text:
             width = 1 if narrow else get_character_cell_size(char)
+            if self._width and x + width > self._width:
+                break
             if width == 0:
                 _combine(row, x, char)
                 continue
@@ -104,25 +121,41 @@ class FrameDiff:
             if width == 2:
                 row[x + 1] = ("", style)
             x += width
+        _break_wide(row, x, x)
         self._x = x
+        self._dirty.add(self._y)
 
-    def _emit(self) -> str:
-        out: list[str] = []
-        style = ""
-        for y, cells in sorted(self._touched.items()):
-            if self._height and y >= self._height:
-                continue
-            known = self._rows.setdefault(y, {})
-            edge = self._width or max(cells, default=0) + 1
-            changed = sorted(x for x, cell in cells.items() if x < edge and known.get(x) != cell)
-            for start, end in _runs(changed, cells):
-                _break_wide(known, start, end)
-                out.append(f"\x1b[{y + 1};{start + 1}H")
-                style = _write_run(out, y, start, [cells[x] for x in range(start, end)], style)
-                known.update((x, cells[x]) for x in range(start, end))
-        if style:
-            out.append("\x1b[0m")
-        return "".join(out)
+    def _row_changes(self, out: list[str], y: int, style: str) -> str:
+        cells, shown = self._wanted[y], self._shown.setdefault(y, {})
+        differ = sorted(x for x, cell in cells.items() if shown.get(x) != cell)
+        for start, end in _runs(differ, cells):
+            _break_wide(shown, start, end)
+            out.append(f"\x1b[{y + 1};{start + 1}H")
+            run = [cells[x] for x in range(start, end)]
+            blanks = _blanks_at_the_end(run) if end == self._width else 0
+            style = _write_run(out, y, start, run[: len(run) - blanks], style)
+            if blanks:
+                out.append(_restyle(style, run[-1][1]) + "\x1b[K" if style != run[-1][1] else "\x1b[K")
+                style = run[-1][1]
+            shown.update((x, cells[x]) for x in range(start, end))
+        return style
+
+
+def _blanks_at_the_end(run: list[Cell]) -> int:
+    """How many cells at the end of a run can be erased instead of written.
+
+    Only with the terminal's own background: not every terminal erases with another.
+    """
+    style = run[-1][1]
+    _, background, rest = _parts(style)
+    if background not in {"", "49"} or rest & {"4", "7", "9"}:
+        return 0
+    blanks = 0
+    for cell in reversed(run):
+        if cell != (" ", style):
+            break
+        blanks += 1
+    return blanks if blanks > len("\x1b[K") else 0
 
 
 def _combine(row: dict[int, Cell], x: int, mark: str) -> None:

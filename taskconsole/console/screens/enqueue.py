@@ -78,7 +78,7 @@ class EnqueueForm(ModalScreen[Enqueue | None]):
 
     def on_resize(self) -> None:
         """Draw the fixed texts for the width."""
-        self.call_after_refresh(self._paint)
+        self._paint()
 
     @on(Input.Changed)
     @on(Switch.Changed)

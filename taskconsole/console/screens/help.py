@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from taskconsole.console.actions import MOTIONS
 from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Line, Tone, cell, rule
+from taskconsole.console.lines import Line, Tone, cell
 from taskconsole.console.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class HelpScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Lay the text out for the width."""
-        self.call_after_refresh(self._paint)
+        self._paint()
 
     def action_close(self) -> None:
         """Back to the screen it was called from."""
@@ -76,9 +76,9 @@ class HelpScreen(Screen[None]):
         width = self.size.width
         lines: list[Line] = []
         for title, group in self._groups:
-            lines.append(rule(title, width, self._glyphs))
+            lines.append(((f" {title}", Tone.QUIET),))
             lines += [_entry(key, text, width) for key, text in _rows(group)]
-        lines.append(rule("words", width, self._glyphs))
+        lines.append(((" words", Tone.QUIET),))
         lines += [_entry(word, meaning, width) for word, meaning in LEGEND]
         lines.append(((" esc goes back", Tone.QUIET),))
         return lines

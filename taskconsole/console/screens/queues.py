@@ -159,7 +159,7 @@ class QueuesScreen(Screen[None]):
         width, height = event.size
         self.set_class(width < 60 or height < 15, "-tiny")
         self.set_class(height < 20, "-short")
-        self.call_after_refresh(self.paint)
+        self.paint()
 
     def on_grid_moved(self) -> None:
         """The details are of the selected queue."""

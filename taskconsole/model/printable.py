@@ -1,0 +1,23 @@
+"""The one place where text from outside becomes text that is safe on one line of a terminal or a log."""
+
+from __future__ import annotations
+
+__all__ = ["printable"]
+
+
+def printable(text: object, limit: int | None = None) -> str:
+    r"""`text` with everything escaped that could start a new line or reach a terminal as a command.
+
+    What Python does not call printable becomes an escape like `\n`, `\x1b` or `\u202e`: control characters,
+    line separators, direction marks, lone surrogates. The result can be encoded as UTF-8, and is itself
+    printable. Longer than `limit` characters, it ends in `…`.
+    """
+    plain = str(text)
+    if limit is not None and len(plain) > limit:
+        # An escape is never cut in two: the cut comes first, and once more after escaping made it longer.
+        plain = plain[: limit + 1]
+    if not plain.isprintable():
+        plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in plain)
+    if limit is not None and len(plain) > limit:
+        plain = plain[: max(0, limit - 1)] + "…"
+    return plain
