@@ -1,4 +1,7 @@
-"""App: what a user of the library touches. It names tasks and puts them into Redis; it knows no worker and no console."""
+"""App: what a user of the library touches.
+
+It names tasks and puts them into Redis; it knows no worker and no console.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +114,7 @@ class RegisteredTask(Generic[P, R]):
         check_arguments(name, args, kwargs)
         task_id = client.new_id()
         payload = encode(Envelope(name, task_id, args, kwargs, None, client.now()))  # type: ignore[arg-type]
-        if len(payload) > 65_536:  # noqa: PLR2004 - below this no limit anybody sets is exceeded
+        if len(payload) > 65_536:
             client.check_size(payload, name)
         return Parcel(options.queue, options.due, options.next_to_run, payload, task_id, name)
 

@@ -32,6 +32,7 @@ T = TypeVar("T")
 FIRST_PAUSE = 0.02
 """Seconds before the first repetition of a call that got no answer; doubles up to half a second."""
 
+
 class Parcel(msgspec.Struct, gc=False):
     """A task on its way: ready to be enqueued, for `App.enqueue_many`."""
 
@@ -208,7 +209,7 @@ class _Blocking:
                 if batch[0].queue not in self._known:
                     self._meet(batch[0].queue)
                 call = self.client.build(batch, self._sequence)
-                self._repeat(lambda call=call: self.wire.run(call))
+                self._run(call)
                 sent += len(batch)
         return sent
 
@@ -220,6 +221,9 @@ class _Blocking:
                 raise answer
         self.client.offset = now - time.time()
         self._known.add(queue)
+
+    def _run(self, call: Call[int]) -> int:
+        return self._repeat(lambda: self.wire.run(call))
 
     def _repeat(self, action: Callable[[], T]) -> T:
         deadline = time.monotonic() + self.client.settings.retry_for

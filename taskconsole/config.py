@@ -55,7 +55,7 @@ def check_url(url: str) -> str:
     except ValueError as error:
         raise ConfigError(f"bad Redis URL: {_first_words(error)}") from None
     if parts.scheme not in _SCHEMES:
-        scheme = f"{parts.scheme}://" if parts.scheme and len(parts.scheme) < 20 else "no scheme"  # noqa: PLR2004
+        scheme = f"{parts.scheme}://" if parts.scheme and len(parts.scheme) < 20 else "no scheme"
         raise ConfigError(
             f"bad Redis URL ({scheme}): it starts with redis://, rediss:// or unix://, e.g. {DEFAULT_URL}"
         )

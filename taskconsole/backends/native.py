@@ -14,8 +14,8 @@ import msgspec
 from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue, ResumeQueue
 from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, TaskconsoleError, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
-from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo, TaskRow, WorkerInfo
 from taskconsole.model.state import State
+from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo, TaskRow, WorkerInfo
 from taskconsole.model.task import Envelope, decode, encode, original
 from taskconsole.store.events import Listener
 from taskconsole.store.keys import DEFAULT_QUEUE, TOMBSTONE, Namespace, check_queue_name
@@ -151,7 +151,10 @@ class NativeBackend:
         calls: list[Call[Any]] = []
         for name, wid, _ in pairs:
             k = self._names.of(name)
-            calls += [self._reading.length(k.processing(wid)), self._reading.worker_fields(k, wid, "concurrency")]
+            calls += [
+                self._reading.length(k.processing(wid)),
+                self._reading.worker_fields(k, wid, "concurrency"),
+            ]
         answers = self._all(calls)
         loads: dict[str, list[tuple[float, int, int]]] = {}
         for i, (name, _, until) in enumerate(pairs):
@@ -161,9 +164,7 @@ class NativeBackend:
             loads.setdefault(name, []).append((until, active, capacity))
         return loads
 
-    def _stats(
-        self, name: str, facts: list[Any], workers: list[tuple[float, int, int]], now: float
-    ) -> QueueStats:
+    def _stats(self, name: str, facts: list[Any], workers: list[tuple[float, int, int]], now: float) -> QueueStats:
         trouble = self._trouble(name, facts)
         pending, delayed, overdue, dead, pause, counters, _, head = (
             None if isinstance(fact, Exception) else fact for fact in facts[:8]
@@ -193,7 +194,14 @@ class NativeBackend:
         if not any(isinstance(fact, StoreError) for fact in facts):
             return ""
         k = self._names.of(name)
-        wanted = {k.queue: "list", k.delayed: "zset", k.dead: "zset", k.paused: "string", k.stats: "hash", k.workers: "zset"}
+        wanted = {
+            k.queue: "list",
+            k.delayed: "zset",
+            k.dead: "zset",
+            k.paused: "string",
+            k.stats: "hash",
+            k.workers: "zset",
+        }
         if name == DEFAULT_QUEUE:
             wanted[self._names.public_delayed] = "zset"
         kinds = self._all([self._reading.kind(key) for key in wanted])
@@ -247,9 +255,7 @@ class NativeBackend:
 
     def _active(self, queue: str, k: Keys, offset: int, limit: int) -> tuple[list[TaskRow], int]:
         leases = self._one([self._reading.leases(k)])[0]
-        lists = self._all(
-            [self._reading.window(k.processing(wid), 0, offset + limit - 1, "list") for wid in leases]
-        )
+        lists = self._all([self._reading.window(k.processing(wid), 0, offset + limit - 1, "list") for wid in leases])
         counts = self._all([self._reading.length(k.processing(wid)) for wid in leases])
         rows = [
             _row(queue, State.ACTIVE, seen, worker=wid)
@@ -274,7 +280,10 @@ class NativeBackend:
         calls: list[Call[Any]] = []
         for name, wid, _ in found:
             k = self._names.of(name)
-            calls += [self._reading.worker_fields(k, wid, *_WORKER_FIELDS), self._reading.length(k.processing(wid))]
+            calls += [
+                self._reading.worker_fields(k, wid, *_WORKER_FIELDS),
+                self._reading.length(k.processing(wid)),
+            ]
         answers = self._all(calls)
         return [
             _worker(name, wid, until, answers[2 * i], answers[2 * i + 1], now)
@@ -297,7 +306,7 @@ class NativeBackend:
         try:
             while not stopped():
                 if time.monotonic() >= look:
-                    listener.join(self._names.of(name).channel for name in self._channels())
+                    self._join(listener)
                     look = time.monotonic() + NEW_CHANNELS
                 events: list[Event] = []
                 now = time.time() + self._offset
@@ -311,8 +320,11 @@ class NativeBackend:
         finally:
             listener.close()
 
-    def _channels(self) -> list[str]:
-        return self._known or [DEFAULT_QUEUE]
+    def _join(self, listener: Listener) -> None:
+        """Hear the channels of queues that have come since, and let their workers know."""
+        names = {self._names.of(name).channel: name for name in self._known or [DEFAULT_QUEUE]}
+        new = listener.join(names)
+        self._act.run_all([self._tasks.announce_listener(self._names.of(names[channel])) for channel in new])
 
     # -- acting
 
@@ -487,7 +499,15 @@ def _pause(raw: bytes | None) -> Pause | None:
 def _row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskRow:
     if seen.size > len(seen.payload):
         text = seen.payload[:60].decode("utf-8", "backslashreplace")
-        return TaskRow(queue=queue, state=state, name=text, at=seen.score, size=seen.size, payload=seen.payload, worker=worker)
+        return TaskRow(
+            queue=queue,
+            state=state,
+            name=text,
+            at=seen.score,
+            size=seen.size,
+            payload=seen.payload,
+            worker=worker,
+        )
     fields = original(seen.payload)
     name = fields.get("task")
     died, errors = fields.get("died"), fields.get("errors")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,17 @@ from taskconsole.cli.parameters import SECONDS, Seconds
 from taskconsole.cli.target import target_of, target_options
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
     from taskconsole.app import App
     from taskconsole.cli.target import Target
     from taskconsole.config import Settings
     from taskconsole.registry import Registry
     from taskconsole.worker.options import QueuePlan, WorkerOptions
+    from taskconsole.worker.supervisor import Tether
+
+    Lifespan = Callable[[], AbstractAsyncContextManager[object]]
 
 __all__ = ["scheduler", "worker"]
 
@@ -109,10 +116,11 @@ def worker(
     if app_path is None:
         raise ConfigError("a worker needs -A module:app, the App whose tasks it runs, e.g. -A myapp.tasks:app")
     plan = parse_queues(queues) if queues is not None else None
-    app = _bound(app_path, target_of(context), show_traceback=show_traceback)
     _set_up_logging(as_json=log_json, level=log_level)
     if processes > 1:
-        return _supervise(context, target_of(context), app, processes=processes, grace=grace)
+        # The children load the App; here its modules would only take memory.
+        return _supervise(context, processes=processes, grace=grace)
+    app = _bound(app_path, target_of(context), show_traceback=show_traceback)
     options = WorkerOptions(
         queues=plan or queues_of(app), concurrency=concurrency, lease=lease, grace=grace, burst=burst
     )
@@ -152,9 +160,9 @@ def scheduler(
 
     plan = parse_queues(queues) if queues is not None else None
     target = target_of(context)
+    _set_up_logging(as_json=log_json, level=log_level)
     app = _bound(app_path, target, show_traceback=show_traceback) if app_path is not None else None
     settings = target.settings() if app is None else app.settings
-    _set_up_logging(as_json=log_json, level=log_level)
     if plan is None:
         plan = known_queues(settings) if app is None else queues_of(app)
     options = WorkerOptions(queues=plan, lease=lease, execute=False)
@@ -232,24 +240,62 @@ def _set_up_logging(*, as_json: bool, level: str) -> None:
 def _run(plan: _Plan, *, tether: int | None = None) -> int:
     from taskconsole.worker.runtime import Worker, run_worker
 
-    app = plan.app
+    lifespan = _lifespan(plan.app)
     if tether is not None:
-        from taskconsole.worker.supervisor import follow
+        from taskconsole.worker.supervisor import Tether
 
-        follow(tether)
+        link = Tether(tether)
+        link.follow()
+        lifespan = _announced(lifespan, link)
     run_worker(
-        lambda: Worker(
-            plan.registry,
-            settings=plan.settings,
-            options=plan.options,
-            lifespan=(lambda: app.lifespan(app)) if app is not None and app.lifespan is not None else None,  # type: ignore[misc]
-        ),
+        lambda: Worker(plan.registry, settings=plan.settings, options=plan.options, lifespan=lifespan),
         loop=plan.loop,
     )
     return 0
 
 
-def _supervise(context: click.Context, target: Target, app: App, *, processes: int, grace: float) -> int:
+def _lifespan(app: App | None) -> Lifespan | None:
+    given = None if app is None else app.lifespan
+    if app is None or given is None:
+        return None
+    return lambda: given(app)
+
+
+def _announced(lifespan: Lifespan | None, link: Tether) -> Lifespan:
+    """The same lifespan, saying when it has been entered: settings, Redis and the App are all right then."""
+    import contextlib
+
+    @contextlib.asynccontextmanager
+    async def announced() -> AsyncIterator[None]:
+        async with lifespan() if lifespan is not None else contextlib.nullcontext():
+            link.say_up()
+            yield
+
+    return announced
+
+
+def _supervise(context: click.Context, *, processes: int, grace: float) -> int:
+    """Run several children with this command's own options, the URL in their environment instead of in `ps`."""
     from taskconsole.worker.supervisor import Supervisor
 
-    raise NotImplementedError
+    target = target_of(context)
+    url = target.given_url()
+    environment = os.environ if url is None else {**os.environ, "TASKCONSOLE_URL": url}
+    command = [sys.executable, "-m", "taskconsole", "worker", *_repeated(context)]
+    if target.prefix is not None:
+        command += ["--prefix", target.prefix]
+    supervisor = Supervisor(
+        lambda tether: [*command, "--tether", str(tether)], count=processes, grace=grace, environment=environment
+    )
+    return supervisor.run()
+
+
+def _repeated(context: click.Context) -> list[str]:
+    """This command's options as they would be typed again, all but the number of processes."""
+    words: list[str] = []
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.name in {"processes", "tether"} or value is None or value is False:
+            continue
+        words += [parameter.opts[-1]] if value is True else [parameter.opts[-1], str(value)]
+    return words

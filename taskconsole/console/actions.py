@@ -99,7 +99,7 @@ QUEUES = (
         id="queues.pane",
         key="tab",
         name="next_pane",
-        label="next pane",
+        label="events",
         tooltip="From the table to the events and back.",
     ),
 )

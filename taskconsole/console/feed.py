@@ -134,10 +134,14 @@ class Feed:
             self._pause(self._poller.run_once())
         self._poller.close()
 
-    def _live_backend(self) -> Backend | None:
-        """The backend, once readings succeed; None when the console ends first."""
+    def _live_backend(self, lost: float = 0.0) -> Backend | None:
+        """The backend, once a reading has succeeded after `lost`; None when the console ends first."""
+
+        def live() -> bool:
+            return self._link.phase is Phase.LIVE and self._link.read_at > lost
+
         with self._wake:
-            self._wake.wait_for(lambda: self._stopping.is_set() or self._link.phase is Phase.LIVE)
+            self._wake.wait_for(lambda: self._stopping.is_set() or live())
         return None if self._stopping.is_set() else self._poller.backend
 
     def _listen(self) -> None:
@@ -150,7 +154,9 @@ class Feed:
             if lost_at is None:
                 return
             failures = 0 if self._inbox.arrived > heard else failures + 1
-            if self._stopping.wait(backoff(failures)) or self._live_backend() is None:
+            # The poller may not have noticed yet that the server is gone.
+            lost = time.monotonic()
+            if self._stopping.wait(backoff(failures)) or self._live_backend(lost) is None:
                 return
             if failures <= 1:
                 self._gap_since(lost_at)

@@ -83,9 +83,9 @@ def _well(link: Link) -> str:
     queues = link.overview.queues if link.overview else ()
     if not queues:
         return "no queue yet: enqueue a task, or LPUSH one"
-    at_work = sum(queue.active for queue in queues)
-    what = "the queue is" if len(queues) == 1 else f"all {len(queues)} queues are"
-    return f"{what} served; {count(sum(q.pending for q in queues))} pending, {count(at_work)} active"
+    pending, active = sum(queue.pending for queue in queues), sum(queue.active for queue in queues)
+    where = "1 queue" if len(queues) == 1 else f"{len(queues)} queues"
+    return f"nothing is stuck; {count(pending)} pending, {count(active)} active in {where}"
 
 
 def fix_line(link: Link, found: Sequence[Verdict], offer: str, width: int) -> Line:
@@ -112,21 +112,17 @@ def details(
     if row.stale:
         return (rule(title, width, glyphs), ((" figures are old: not judged", Tone.QUIET),))
     why, then = explain(queue, now, row.growth, read_only=read_only)
-    room = 20 if width < 100 else 60
-    # Always as wide, so that the figures beside it stand still.
-    bars = sparkline(trail, room, glyphs).rjust(room)
-    now_pending = "not readable" if queue.trouble else f"{count(queue.pending)} now"
-    figures = "  ".join(part for part in (now_pending, per_minute(row.growth), flow(queue)) if part)
-    lines = [(" pending ", bars, "  " + figures), (" why     ", "", why), (" next    ", "", then)]
+    parts = (f"{count(queue.pending)} now", per_minute(row.growth), flow(queue))
+    figures = "  ".join(part for part in parts if part)
+    # Always as wide, so that the bars behind it stand still.
+    pending = cell(figures, 50, glyphs=glyphs) + "  " + sparkline(trail, max(0, width - 62), glyphs)
+    lines = (("pending", "?" if queue.trouble else pending), ("why", why), ("next", then))
+    room = max(0, width - 9)
     return (
         rule(title, width, glyphs),
         *(
-            (
-                (label, Tone.QUIET),
-                (drawn, Tone.PLAIN),
-                (cell(text, max(0, width - len(label + drawn)), glyphs=glyphs), Tone.PLAIN),
-            )
-            for label, drawn, text in lines
+            ((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN))
+            for label, text in lines
         ),
     )
 

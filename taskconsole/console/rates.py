@@ -74,10 +74,14 @@ class Trails:
     """How many tasks each queue held over the last minutes, as this console saw it."""
 
     def __init__(self) -> None:
+        self._run_id = ""
         self._trails: dict[str, deque[tuple[float, int]]] = {}
 
     def record(self, overview: Overview) -> None:
-        """Remember the pending counts of a reading."""
+        """Remember the pending counts of a reading; those of another server are forgotten."""
+        if overview.server.run_id != self._run_id:
+            self._run_id = overview.server.run_id
+            self._trails.clear()
         for gone in self._trails.keys() - {queue.name for queue in overview.queues}:
             del self._trails[gone]
         for queue in overview.queues:

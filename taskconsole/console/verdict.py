@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Level", "Verdict", "drain_eta", "explain", "verdicts", "worker_command"]
 
 OVERDUE = 3
-"""A promoter is at most a tick late; this many delayed tasks past their time mean that there is none."""
+"""Workers promote at most a tick late; this many delayed tasks past their time mean that none does."""
 
 NAME_LIMIT = 60
 
@@ -57,9 +57,10 @@ def _judge(queue: QueueStats, now: float) -> list[Verdict]:
     verdict = _state_verdict(queue, now)
     if verdict is not None:
         found.append(verdict)
-    if queue.overdue >= OVERDUE and not queue.trouble:
+    if queue.overdue >= (OVERDUE if queue.workers else 1) and not queue.trouble:
         fix = "" if queue.workers else worker_command(queue.name)
-        text = f"{_name(queue)}: {count(queue.overdue)} delayed tasks overdue, nothing promotes them"
+        late = "1 delayed task" if queue.overdue == 1 else f"{count(queue.overdue)} delayed tasks"
+        text = f"{_name(queue)}: {late} overdue and not promoted"
         found.append(Verdict(level=Level.WARN, queue=queue.name, text=text, fix=fix))
     return found
 

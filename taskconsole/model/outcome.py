@@ -31,7 +31,7 @@ class Backoff:
         return random.uniform(0.0, ceiling) if self.jitter else ceiling
 
 
-class Retry(Exception):  # noqa: N818 - a request, not an error
+class Retry(Exception):
     """Raised by a handler: run me again.
 
     Args:

@@ -99,7 +99,9 @@ def _not_an_envelope(raw: bytes, complaint: str) -> Envelope | Unreadable:
 
 def _bare_or(raw: bytes, reason: str) -> Envelope | Unreadable:
     if len(raw) > MAX_BARE:
-        return Unreadable(f"{reason}, {len(raw):,} bytes" if raw[:1] == b"{" else f"payload of {len(raw):,} bytes is not an envelope")
+        return Unreadable(
+            f"{reason}, {len(raw):,} bytes" if raw[:1] == b"{" else f"payload of {len(raw):,} bytes is not an envelope"
+        )
     try:
         return Envelope(raw.decode(), bare=True)
     except UnicodeDecodeError as error:
@@ -155,7 +157,9 @@ def _check(value: object, where: str, task: str, depth: int) -> None:
                 raise TypeError(f"task {task!r}: {where} has the key {key!r}; JSON keys are strings")
             _check(item, f"{where}[{key!r}]", task, depth + 1)
     else:
-        raise TypeError(f"task {task!r}: {where} is a {kind.__qualname__}, which JSON cannot carry: pass an id or a string")
+        raise TypeError(
+            f"task {task!r}: {where} is a {kind.__qualname__}, which JSON cannot carry: pass an id or a string"
+        )
 
 
 def _read_object(raw: bytes) -> dict[str, Any] | None:

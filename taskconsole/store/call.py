@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pkgutil import get_data
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """The transition in `lua/<name>.lua`."""
-    body = resources.files("taskconsole.store").joinpath("lua", f"{name}.lua").read_bytes()
+    body = get_data("taskconsole.store", f"lua/{name}.lua")
+    assert body is not None, f"no transition is called {name}"
     return Script(name, body, hashlib.sha1(body, usedforsecurity=False).hexdigest())
 
 

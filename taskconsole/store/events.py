@@ -57,8 +57,8 @@ class Listener:
         self._connection: Any = pool.connection_class(**pool.connection_kwargs)
         self._channels: set[str] = set()
 
-    def join(self, channels: Iterable[str]) -> None:
-        """Also hear these channels.
+    def join(self, channels: Iterable[str]) -> set[str]:
+        """Also hear these channels; returns the ones that are new.
 
         Raises:
             StoreUnavailable: No connection.
@@ -66,12 +66,13 @@ class Listener:
         """
         new = set(channels) - self._channels
         if not new:
-            return
+            return new
         try:
             self._connection.send_command("SUBSCRIBE", *sorted(new), check_health=False)
-        except Exception as error:
+        except (redis.RedisError, OSError, ValueError) as error:  # ValueError: bytes that are not the protocol
             raise translate(error, self._address) from None
         self._channels |= new
+        return new
 
     def read(self, seconds: float) -> tuple[str, bytes] | None:
         """The next message as channel and bytes; None when none came within `seconds`.
@@ -83,7 +84,7 @@ class Listener:
             if not self._connection.can_read(timeout=seconds):
                 return None
             reply = self._connection.read_response(disable_decoding=True)
-        except Exception as error:
+        except (redis.RedisError, OSError, ValueError) as error:  # ValueError: bytes that are not the protocol
             raise translate(error, self._address) from None
         if isinstance(reply, list) and reply and reply[0] == b"message":
             return reply[1].decode("utf-8", "backslashreplace"), bytes(reply[2])

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from taskconsole.errors import ConfigError
 
-__all__ = ["DEFAULT_QUEUE", "PUBLIC_DELAYED", "TOMBSTONE", "Keys", "Namespace", "check_queue_name"]
+__all__ = ["DEFAULT_QUEUE", "LISTEN", "PUBLIC_DELAYED", "TOMBSTONE", "Keys", "Namespace", "check_queue_name"]
 
 DEFAULT_QUEUE = "task_queue"
 PUBLIC_DELAYED = "delayed_tasks"
 
 TOMBSTONE = b"\x00taskconsole:deleted\x00"
 """What stands in a long list for a deleted task: taking it out would cost O(length). Workers skip it."""
+
+LISTEN = "listen"
+"""On the wake channel: somebody subscribes to the events from now on."""
 
 MAX_QUEUE_NAME = 200
 
@@ -46,7 +49,7 @@ def check_queue_name(name: str) -> str:
         raise ConfigError(f"queue name of {len(name)} characters: at most {MAX_QUEUE_NAME}")
     if any(c in "{}" for c in name):
         raise ConfigError(f"queue name {name!r} has a brace: braces are Redis hash tags and kept for our own keys")
-    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in name):  # noqa: PLR2004 - C0, DEL, surrogates
+    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in name):
         raise ConfigError(f"queue name {name!r} has a control character")
     if name == PUBLIC_DELAYED or name.endswith(_RESERVED_SUFFIXES):
         raise ConfigError(f"queue name {name!r} would collide with a key of Taskconsole")
@@ -88,7 +91,7 @@ class Keys:
         self.stats = tag + ":stats"  # HASH   counters
         self.log = tag + ":log"  # STREAM the events worth keeping; capped
         self.done = tag + ":done"  # LIST   finished tasks, a capped sample
-        self.wake = tag + ":wake"  # pub/sub  "an earlier delayed task has come"
+        self.wake = tag + ":wake"  # pub/sub  a time: "an earlier delayed task has come"; or LISTEN
 
     def processing(self, worker_id: str) -> str:
         """LIST: payloads in this worker's hands, oldest claim first."""

@@ -33,7 +33,7 @@ class Undone:
     """The answer to an undo."""
 
     what: str
-    """The operation taken back; `undone` when it was before, `changed` when the task has moved on, empty for nothing."""
+    """The operation taken back; `undone` if it was before, `changed` if the task has moved on, empty for nothing."""
     left: int
     """Tasks still to bring back: call again while it is above 0."""
 
@@ -88,9 +88,7 @@ class OperationStore:
             bool,
         )
 
-    def delete_pending(
-        self, queue: str, payload: bytes, from_right: int, *, token: str, event: bytes
-    ) -> Call[bool]:
+    def delete_pending(self, queue: str, payload: bytes, from_right: int, *, token: str, event: bytes) -> Call[bool]:
         """Delete a pending task that was seen `from_right` places from the next to run; False when it is not there.
 
         Looks only 200 places around; Redis's LPOS can say where else it is, at a cost of O(length).

@@ -108,7 +108,10 @@ class ReadingStore:
         """Sums since the queue was first seen."""
         names = ("done", "failed", "retried", "died", "promoted", "reclaimed", "dead_dropped", "tombstones")
         return command(
-            "HMGET", keys.stats, *names, parse=lambda r: {n: int(v or 0) for n, v in zip(names, r, strict=True)}
+            "HMGET",
+            keys.stats,
+            *names,
+            parse=lambda r: {n: int(v or 0) for n, v in zip(names, r, strict=True)},
         )
 
     @staticmethod
@@ -149,7 +152,13 @@ class ReadingStore:
     def log(keys: Keys, count: int) -> Call[list[bytes]]:
         """The newest events of the log, newest first."""
         return command(
-            "XREVRANGE", keys.log, "+", "-", "COUNT", count, parse=lambda r: [bytes(entry[1][1]) for entry in r]
+            "XREVRANGE",
+            keys.log,
+            "+",
+            "-",
+            "COUNT",
+            count,
+            parse=lambda r: [bytes(entry[1][1]) for entry in r],
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from taskconsole.errors import LeaseLost, StoreError
 from taskconsole.store.call import Call, command
+from taskconsole.store.keys import LISTEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -206,6 +207,11 @@ class TaskStore:
         return Call.of("record", (k.stats, k.minute(minute), k.done), (keep, cap, len(sums), *flat, *done), int)
 
     @staticmethod
+    def announce_listener(keys: Keys) -> Call[int]:
+        """Tell workers that somebody has begun to listen, so that they need not find out by themselves."""
+        return command("PUBLISH", keys.wake, LISTEN, parse=int)
+
+    @staticmethod
     def publish(keys: Keys, event: bytes) -> Call[int]:
         """Publish an event; returns how many heard it."""
         return command("PUBLISH", keys.channel, event, parse=int)
@@ -233,7 +239,7 @@ def _claimed(reply: Any, worker_id: str) -> Claimed:
 def _settled(reply: Any, worker_id: str) -> int:
     if reply[0] == b"F":
         raise LeaseLost(worker_id)
-    return int(reply[2]) if reply[0] == b"K" and len(reply) > 2 else 0  # noqa: PLR2004
+    return int(reply[2]) if reply[0] == b"K" and len(reply) > 2 else 0
 
 
 def _promoted(reply: Any) -> Promoted:

@@ -26,6 +26,7 @@ from taskconsole.errors import (
     ServerTooOld,
     StoreError,
     StoreFull,
+    StoreNotReady,
     StoreUnavailable,
     TaskconsoleError,
     WrongType,
@@ -43,7 +44,17 @@ T = TypeVar("T")
 
 _pack: Any = hiredis.pack_command  # its stub leaves out what it takes
 
-_NOT_YET = ("LOADING", "MASTERDOWN", "READONLY", "MISCONF", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNBLOCKED")
+_NOT_YET = (
+    "LOADING",
+    "MASTERDOWN",
+    "READONLY",
+    "MISCONF",
+    "BUSY",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "UNBLOCKED",
+)
 """Answers that mean "not now": the same call may succeed later."""
 
 
@@ -52,10 +63,15 @@ def translate(error: Exception, address: str) -> TaskconsoleError:
     if isinstance(error, TaskconsoleError):
         return error
     text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError | redis.exceptions.AuthorizationError):
+    if isinstance(
+        error,
+        redis.AuthenticationError | redis.exceptions.NoPermissionError | redis.exceptions.AuthorizationError,
+    ):
         return AccessDenied(f"Redis at {address} refused access: {text}")
     if isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in text:
         return StoreFull(f"Redis at {address} is out of memory (maxmemory reached): nothing was written")
+    if isinstance(error, redis.BusyLoadingError):
+        return StoreNotReady(f"Redis at {address} is not ready: {text[:300]}")
     if isinstance(error, redis.ResponseError):
         return _refusal(text, address)
     return StoreUnavailable(f"no answer from Redis at {address}: {text[:300]}")
@@ -68,7 +84,7 @@ def _refusal(text: str, address: str) -> TaskconsoleError:
     if code == "WRONGTYPE" or "WRONGTYPE" in text:
         return WrongType("under one of this queue's names", "", "list or set of the kind we need")
     if code in _NOT_YET or any(word in text for word in ("-READONLY", "-MISCONF", "LOADING Redis")):
-        return StoreUnavailable(f"Redis at {address} is not ready: {text[:300]}")
+        return StoreNotReady(f"Redis at {address} is not ready: {text[:300]}")
     if "invalid DB index" in text or "DB index is out of range" in text:
         return AccessDenied(f"Redis at {address} has no such database: {text[:100]}")
     return StoreError(f"Redis at {address} answered: {text[:300]}")
@@ -265,7 +281,9 @@ class AsyncWire:
     @staticmethod
     async def _read(connection: Any, seconds: float) -> Any:
         try:
-            return await connection.read_response(disable_decoding=True, timeout=seconds)
+            # A timeout given to redis-py itself would come back as an answer, None, on a connection that stays open.
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                return await connection.read_response(disable_decoding=True, timeout=math.inf)
         except redis.ConnectionError:
             raise
         except redis.ResponseError as error:

@@ -52,7 +52,13 @@ class WorkerStore:
         self.names = names
 
     def register(
-        self, queue: str, worker_id: str, *, lease_ms: int, fields: Mapping[str, str | int | float], event: bytes
+        self,
+        queue: str,
+        worker_id: str,
+        *,
+        lease_ms: int,
+        fields: Mapping[str, str | int | float],
+        event: bytes,
     ) -> Call[float]:
         """Enter a worker; returns the time by Redis, seconds since the epoch."""
         k = self.names.of(queue)
@@ -138,6 +144,21 @@ class WorkerStore:
         """Leave a command for a worker; False when there is no such worker."""
         k = self.names.of(queue)
         return Call.of("signal", (k.workers, k.worker(worker_id)), (worker_id, wanted), bool)
+
+    def name_suspects(self, queue: str, worker_id: str, names: Sequence[str]) -> Call[int]:
+        """Note which tasks this worker runs that an earlier worker died with."""
+        return command("HSET", self.names.of(queue).worker(worker_id), "suspects", ",".join(names), parse=int)
+
+    def suspects(self, queue: str, worker_id: str) -> Call[frozenset[str] | None]:
+        """The names a worker noted; None when it has left nothing at all."""
+
+        def parse(reply: Any) -> frozenset[str] | None:
+            noted, started = reply
+            if started is None and noted is None:
+                return None
+            return frozenset((noted or b"").decode("ascii", "replace").split(",")) - {""}
+
+        return command("HMGET", self.names.of(queue).worker(worker_id), "suspects", "started", parse=parse)
 
     def scan_processing(self, queue: str, cursor: int) -> Call[tuple[int, list[str]]]:
         """One bounded step of looking for processing lists; returns the next cursor (0 = end) and worker ids."""

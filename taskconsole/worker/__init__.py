@@ -1,13 +1,13 @@
 """The runtime: what a worker process does. No screen, no Redis of its own making.
 
-    runtime     Worker: wires the services below together, starts and stops them
-    fetcher     decides how much to claim from which queue, and waits when there is nothing
-    lane        one queue as this worker serves it: claims, acks, settles, in one sequence of calls
-    pool        runs handlers, many at a time
-    perform     how one handler is run: on the loop, in a thread, in a process
-    heartbeat   a thread that keeps the leases, whatever handlers do
-    promoter    delayed tasks whose time has come
-    reclaimer   tasks of workers that died
-    recorder    statistics and events, summed up
-    supervisor  several worker processes under one parent
+runtime     Worker: wires the services below together, starts and stops them
+fetcher     decides how much to claim from which queue, and waits when there is nothing
+lane        one queue as this worker serves it: claims, acks, settles, in one sequence of calls
+pool        runs handlers, many at a time
+perform     how one handler is run: on the loop, in a thread, in a process
+heartbeat   a thread that keeps the leases, whatever handlers do
+promoter    delayed tasks whose time has come
+reclaimer   tasks of workers that died
+recorder    statistics and events, summed up
+supervisor  several worker processes under one parent
 """

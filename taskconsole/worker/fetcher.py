@@ -48,6 +48,7 @@ class Fetcher:
         self._nudge = asyncio.Event()
         self._dirty = asyncio.Event()
         self._waiters: dict[Lane, asyncio.Task[bytes | None]] = {}
+        self._stopping = False
         self._grow = 1
         self._rate = 0.0
         self._measured = (time.monotonic(), 0)
@@ -62,17 +63,18 @@ class Fetcher:
     # -- the loop
 
     async def run(self) -> None:
-        """Until cancelled; with `burst`, until there is nothing left to do.
+        """Until stopped; with `burst`, until there is nothing left to do.
 
         Raises:
             AccessDenied: Redis no longer lets us.
         """
-        while True:
+        while not self._stopping:
             try:
-                if await self.run_once() or not self._options.burst:
+                if await self.run_once() or not self._options.burst or self._stopping:
                     continue
                 if await self._all_done():
                     return
+                await asyncio.sleep(PAUSED_POLL)
             except AccessDenied:
                 raise
             except StoreError as error:
@@ -82,8 +84,10 @@ class Fetcher:
     async def run_once(self) -> int:
         """Wait for room, ask each queue once; when all were empty, wait for a task. Returns how many were claimed."""
         await self._wait_for_room()
+        if self._stopping:
+            return 0
         for lane in self._lanes:
-            if lane.suspect or time.monotonic() > self._recheck[lane]:
+            if lane.suspect or self._check_due(lane):
                 await self._reconcile(lane)
         claimed = 0
         for i in self._options.queues.order():
@@ -96,9 +100,15 @@ class Fetcher:
         return claimed
 
     async def _wait_for_room(self) -> None:
-        while self.appetite() <= 0:
+        while self.appetite() <= 0 and not self._stopping:
+            if any(lane.suspect for lane in self._lanes):
+                return
             self._nudge.clear()
             await self._nudge.wait()
+
+    def _check_due(self, lane: Lane) -> bool:
+        """Time to compare lists; not while a blocking move is under way, whose task could be found and heard of."""
+        return lane not in self._waiters and time.monotonic() > self._recheck[lane]
 
     def appetite(self) -> int:
         """How many more tasks to ask for now; 0 or less when there is enough in hand."""
@@ -141,27 +151,38 @@ class Fetcher:
     async def _wait_for_task(self) -> int:
         """Wait until a task comes, or something else must be looked at; returns how many tasks there are to run."""
         self._nudge.clear()
+        nudged = asyncio.create_task(self._nudge.wait(), name="nudged")
+        try:
+            while not nudged.done():
+                blocked = self._start_waiting()
+                done, _ = await asyncio.wait(
+                    [*self._waiters.values(), nudged],
+                    timeout=PAUSED_POLL if blocked else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                arrived = [(lane, waiter) for lane, waiter in self._waiters.items() if waiter in done]
+                for lane, _ in arrived:
+                    del self._waiters[lane]
+                total = 0
+                for lane, waiter in arrived:
+                    total += await self._arrived(lane, waiter)
+                if not done or total or any(lane.suspect or lane.trouble for lane in self._lanes):
+                    return total
+                if any(self._check_due(lane) for lane in self._lanes):
+                    return 0
+        finally:
+            nudged.cancel()
+        return 0
+
+    def _start_waiting(self) -> bool:
+        """See that somebody waits at every queue; True when some queue can only be polled."""
         blocked = False
         for lane in self._lanes:
             if lane.paused or lane.trouble:
                 blocked = True
             elif lane not in self._waiters:
                 self._waiters[lane] = asyncio.create_task(lane.wait_for_one(), name=f"wait for {lane.queue}")
-        nudged = asyncio.create_task(self._nudge.wait(), name="nudged")
-        try:
-            await asyncio.wait(
-                [*self._waiters.values(), nudged],
-                timeout=PAUSED_POLL if blocked else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            nudged.cancel()
-        total = 0
-        for lane, waiter in list(self._waiters.items()):
-            if waiter.done():
-                del self._waiters[lane]
-                total += await self._arrived(lane, waiter)
-        return total
+        return blocked
 
     async def _arrived(self, lane: Lane, waiter: asyncio.Task[bytes | None]) -> int:
         try:
@@ -199,6 +220,9 @@ class Fetcher:
         one more look after that.
         """
         doubtful = lane.suspect
+        if doubtful and await lane.step(0) is None:
+            lane.suspect = False
+            return  # it was fenced and has started anew, with nothing in hand
         # A task this wait has brought is in the list as well: it is found there like any other.
         await self._stop_waiting(lane)
         unknown = await lane.reconcile()
@@ -237,8 +261,13 @@ class Fetcher:
             await lane.flush()
         return all([await lane.is_empty() for lane in self._lanes])
 
-    async def stop(self) -> None:
-        """Return everything that was not started; call it after `run` has been cancelled."""
+    def stop(self) -> None:
+        """Let `run` end as soon as the call that is under way has been answered."""
+        self._stopping = True
+        self._nudge.set()
+
+    async def return_unstarted(self) -> None:
+        """Give back everything that was not started, after `run` has ended."""
         waiting = self._pool.take_back()
         for lane in self._lanes:
             await self._stop_waiting(lane)

@@ -110,9 +110,7 @@ class Heartbeat:
         lanes = list(self._lanes)
         ids = [lane.worker_id for lane in lanes]
         calls = [
-            self._workers.heartbeat(
-                lane.queue, worker_id, lease_ms=self._options.lease_ms, fields=self._news(lane)
-            )
+            self._workers.heartbeat(lane.queue, worker_id, lease_ms=self._options.lease_ms, fields=self._news(lane))
             for lane, worker_id in zip(lanes, ids, strict=True)
         ]
         try:
@@ -157,6 +155,8 @@ class Heartbeat:
         if self._said.get(lane) == said and not running and self._beats % FULL_EVERY:
             return {}
         self._said[lane] = said
+        fields["done"] = lane.sums.total_done + lane.sums.done
+        fields["failed"] = lane.sums.total_failed + lane.sums.failed
         fields["rss"] = resident_memory()
         fields["seen"] = round(self._clock.now(), 3)
         return fields

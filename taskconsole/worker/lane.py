@@ -81,6 +81,7 @@ class Lane:
         self._waiter_wire = AsyncWire(settings)
         self.stepped = 0.0
         """Monotonic time of the last answered step."""
+        self._suspects: list[str] | None = None
         self._seq = 0
         self._lock = asyncio.Lock()
         self._complain = RateLimit(10)
@@ -122,6 +123,9 @@ class Lane:
         """
         async with self._lock:
             await self._settle()
+            if self._suspects is not None:
+                names, self._suspects = self._suspects, None
+                await self.name_suspects(names)
             acks, self.acks = self.acks[:MAX_ACKS], self.acks[MAX_ACKS:]
             self._seq += 1
             call = self._store.step(
@@ -224,6 +228,17 @@ class Lane:
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 return
+
+    # -- suspects
+
+    async def name_suspects(self, names: list[str]) -> None:
+        """Say in Redis which tasks are running that an earlier worker died with."""
+        worker_id = self.worker_id
+        await self._persist(lambda: self._workers.name_suspects(self.queue, worker_id, names))
+
+    def name_suspects_soon(self, names: list[str]) -> None:
+        """The same with the next acks."""
+        self._suspects = list(names)
 
     # -- waiting and putting right
 

@@ -42,7 +42,7 @@ def parse_queues(text: str) -> QueuePlan:
     for part in (p.strip() for p in text.split(",")):
         name, colon, weight = part.rpartition(":")
         if colon and weight.isdecimal() and name:
-            if not 1 <= int(weight) <= 1000:  # noqa: PLR2004
+            if not 1 <= int(weight) <= 1000:
                 raise ConfigError(f"queue {part!r}: a weight is a number from 1 to 1000")
             names.append(check_queue_name(name))
             weights.append(int(weight))
@@ -81,8 +81,11 @@ class WorkerOptions:
 
     @property
     def block(self) -> float:
-        """Longest blocking wait for a task. It ends before a lease can be reclaimed: what it may move into the
-        list of a worker that has died meanwhile is there when that list is taken back."""
+        """Longest blocking wait for a task, seconds.
+
+        It ends before a lease can be reclaimed: what it may move into the list of a worker that has died meanwhile
+        is there when that list is taken back.
+        """
         return min(5.0, self.lease / 3)
 
     @property

@@ -9,21 +9,22 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.worker.processes import ProcessPool
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.registry import Handler
+    from taskconsole.worker.processes import ProcessPool
 
 __all__ = ["Elsewhere", "TimedOut"]
 
 
-class TimedOut(Exception):  # noqa: N818 - it is the name of an outcome
+class TimedOut(Exception):
     """A handler took longer than its timeout."""
 
     def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__(f"took longer than its timeout of {seconds:g} s" if seconds else "took longer than its timeout")
+        super().__init__(
+            f"took longer than its timeout of {seconds:g} s" if seconds else "took longer than its timeout"
+        )
 
 
 class _ThreadRun:
@@ -49,9 +50,7 @@ class _ThreadRun:
         """Raise TimedOut in the handler at its next bytecode; a call that is blocked in C goes on until it returns."""
         with self._lock:
             if self._thread is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self._thread), ctypes.py_object(TimedOut)
-                )
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(TimedOut))
 
 
 class Elsewhere:
@@ -64,7 +63,8 @@ class Elsewhere:
 
     def __init__(self, threads: int, processes: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="taskconsole-handler")
-        self._processes = ProcessPool(processes)
+        self._most_processes = processes
+        self._processes: ProcessPool | None = None
 
     async def in_thread(self, handler: Handler, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Run a `def` handler in a thread; cancelling interrupts it and waits until it has let go."""
@@ -85,9 +85,15 @@ class Elsewhere:
 
     async def in_process(self, handler: Handler, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Run a `process=True` handler in a child; cancelling kills the child."""
+        if self._processes is None:
+            # Most workers have no such handler and need not carry the machinery.
+            from taskconsole.worker.processes import ProcessPool  # noqa: PLC0415
+
+            self._processes = ProcessPool(self._most_processes)
         return await self._processes.run(handler.function, args, kwargs)
 
     def close(self) -> None:
         """Let go of threads and processes; running threads can't be stopped, they end with the process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._processes.close()
+        if self._processes is not None:
+            self._processes.close()

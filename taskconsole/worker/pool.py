@@ -24,8 +24,8 @@ from taskconsole.registry import Handler, Kind
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.tasks import Settlement
 from taskconsole.worker.perform import Elsewhere, TimedOut
-from taskconsole.worker.processes import RemoteError
 from taskconsole.worker.recorder import BUCKETS, SAMPLE, name_finished
+from taskconsole.worker.suspects import Suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +61,18 @@ Item = tuple["Lane", int, bytes]
 class Slot:
     """One runner and what it is doing; read by the heartbeat's thread too."""
 
-    __slots__ = ("announced", "attempt", "id", "item", "name", "started", "stopped", "task", "timed_out", "timeout")
+    __slots__ = (
+        "announced",
+        "attempt",
+        "id",
+        "item",
+        "name",
+        "started",
+        "stopped",
+        "task",
+        "timed_out",
+        "timeout",
+    )
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
@@ -114,6 +125,7 @@ class Pool:
         self._empty.set()
         self._busy = asyncio.Event()
         self._ids = 0
+        self._suspects = Suspects()
 
     # -- feeding
 
@@ -132,6 +144,8 @@ class Pool:
             else:
                 self.ready.append((lane, generation, payload))
         self._fed = time.monotonic()
+        if lane.acks:
+            self._on_room()
         if self.ready:
             self._empty.clear()
             self._busy.set()
@@ -147,9 +161,7 @@ class Pool:
             self._runners += 1
             slot = Slot()
             self.slots.add(slot)
-            slot.task = self._loop.create_task(
-                self._run(slot), name="taskconsole runner", context=self._base.copy()
-            )
+            slot.task = self._loop.create_task(self._run(slot), name="taskconsole runner", context=self._base.copy())
 
     def renewed(self, until: float) -> None:
         """The leases are good until `until` (monotonic): go on if that had stopped us. Safe to call from a thread."""
@@ -227,7 +239,7 @@ class Pool:
                 slot.task.uncancel()
         return True
 
-    async def _run_some(self, slot: Slot) -> bool:
+    async def _run_some(self, slot: Slot) -> bool:  # noqa: C901, PLR0912 - the hot loop, unrolled on purpose
         """The hot loop: run what is ready for one slice of time; False when this runner must be replaced."""
         ready, handlers, base = self.ready, self._handlers, self._base
         monotonic, copy_context = time.monotonic, contextvars.copy_context
@@ -248,6 +260,7 @@ class Pool:
                     and handler.kind is Kind.ASYNC
                     and handler.context_parameter is None
                     and envelope.expires_at is None
+                    and not envelope.redelivered
                 ):
                     slot.name, slot.id, slot.attempt = envelope.task, envelope.id, envelope.attempt
                     slot.timeout = handler.timeout if envelope.timeout is None else envelope.timeout
@@ -256,7 +269,7 @@ class Pool:
                     await self._perform(slot, lane, envelope)
             except GeneratorExit:
                 raise
-            except BaseException as error:  # noqa: BLE001 - a handler's error is data, whatever it derives from
+            except BaseException as error:
                 ended = monotonic()
                 if not self._caught(slot, item, envelope, error, ended - now):
                     raise
@@ -300,7 +313,7 @@ class Pool:
         if isinstance(envelope, Unreadable):
             slot.name, slot.id, slot.attempt, slot.timeout = "(unreadable)", None, 1, None
             raise _Decided(Bury(envelope.reason))
-        slot.name, slot.id, slot.attempt = envelope.task, envelope.id, envelope.attempt
+        slot.name, slot.id, slot.attempt, slot.timeout = envelope.task, envelope.id, envelope.attempt, None
         handler = self._handlers.get(envelope.task)
         args, kwargs = envelope.args, envelope.kwargs
         if handler is None and envelope.bare and self._registry.fallback is not None:
@@ -309,7 +322,7 @@ class Pool:
             raise _Decided(self._unknown(envelope))
         if envelope.expires_at is not None and self._clock.now() > envelope.expires_at:
             raise _Decided(Bury("expired before it was started"))
-        slot.timeout = handler.timeout if envelope.timeout is None else envelope.timeout
+        limit = handler.timeout if envelope.timeout is None else envelope.timeout
         if handler.context_parameter is not None:
             context = Context(
                 id=envelope.id,
@@ -320,6 +333,15 @@ class Pool:
                 enqueued_at=envelope.enqueued_at,
             )
             args, kwargs = handler.arguments(args, kwargs, context)
+        if envelope.redelivered and slot.item is not None:
+            async with self._suspects.named(lane, slot.item[2]):
+                slot.started, slot.timeout = time.monotonic(), limit
+                await self._call(handler, args, kwargs)
+        else:
+            slot.timeout = limit
+            await self._call(handler, args, kwargs)
+
+    async def _call(self, handler: Handler, args: list[Any], kwargs: dict[str, Any]) -> None:
         if handler.kind is Kind.ASYNC:
             await handler.function(*args, **kwargs)
         elif handler.kind is Kind.THREAD:
@@ -411,7 +433,12 @@ class Pool:
             log.warning("retried", extra={**extra, "in_s": round(verdict.delay, 3), "reason": verdict.reason})
         else:
             kept = buried(
-                payload, reason=verdict.reason, error=record, worker=lane.worker_id, at=round(now, 3), new_id=new_id
+                payload,
+                reason=verdict.reason,
+                error=record,
+                worker=lane.worker_id,
+                at=round(now, 3),
+                new_id=new_id,
             )
             event = encode_event(EventKind.DIED, lane.queue, now, [fields], 1)
             lane.settlements.append(Settlement("bury", payload, kept, 0.0, event))
@@ -471,7 +498,7 @@ class Pool:
         return cut
 
 
-class _Decided(Exception):  # noqa: N818 - it carries a verdict
+class _Decided(Exception):
     """The fate of a task was decided without a handler's error."""
 
     def __init__(self, verdict: RetryAfter | Bury) -> None:
@@ -479,12 +506,17 @@ class _Decided(Exception):  # noqa: N818 - it carries a verdict
         super().__init__(verdict.reason)
 
 
+_OURS = ("taskconsole.worker", "concurrent.futures")
+"""Modules between the loop and a handler; their frames say nothing about the error."""
+
+
 def _trace(error: BaseException) -> str:
     """The end of the traceback, from the handler on."""
-    if isinstance(error, RemoteError):
-        return error.trace[-MAX_TRACEBACK:]
+    remote = getattr(error, "remote_traceback", None)
+    if isinstance(remote, str):
+        return remote[-MAX_TRACEBACK:]
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("taskconsole.worker"):
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace, limit=-20)
     return "".join(lines)[-MAX_TRACEBACK:]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ChildDied", "ProcessPool", "RemoteError"]
 
 
-class ChildDied(Exception):  # noqa: N818 - it is the name of an outcome
+class ChildDied(Exception):
     """The child process ended in the middle of a call."""
 
     def __init__(self, exit_code: int | None) -> None:
@@ -41,7 +41,7 @@ class RemoteError(Exception):
     """An exception in the child that could not be sent as itself."""
 
     def __init__(self, kind: str, text: str, trace: str) -> None:
-        self.kind, self.trace = kind, trace
+        self.kind, self.remote_traceback = kind, trace
         super().__init__(f"{kind}: {text}" if text else kind)
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from taskconsole.errors import ConfigError, StoreError, StoreUnavailable
 from taskconsole.model.task import Envelope, decode
 from taskconsole.store.events import subscribe
-from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
+from taskconsole.store.keys import DEFAULT_QUEUE, LISTEN, check_queue_name
 from taskconsole.worker.logs import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from taskconsole.config import Settings
     from taskconsole.store.tasks import TaskStore
@@ -29,7 +29,12 @@ log = logging.getLogger(__name__)
 PUBLIC_POLL = 1.0
 """Seconds between looks at the public delayed set: strangers add to it without telling anybody."""
 
-OWN_POLL = 5.0
+QUIET_POLL = 2.0
+"""The same when it has been empty for `QUIET_AFTER` seconds."""
+
+QUIET_AFTER = 30.0
+
+OWN_POLL = 10.0
 """Seconds between looks at our own sets: our clients tell us when an earlier task comes."""
 
 BATCH = 500
@@ -54,6 +59,7 @@ class Promoter:
 
     Args:
         queues: Whose delayed sets to watch.
+        on_listener: Called when somebody has begun to listen for events.
     """
 
     def __init__(
@@ -64,13 +70,16 @@ class Promoter:
         store: TaskStore,
         wire: AsyncWire,
         clock: ServerClock,
+        on_listener: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_listener = on_listener
         self._settings, self._store, self._wire, self._clock = settings, store, wire, clock
         names = store.names
         self._sources = [_Source(names.of(queue).delayed, queue, public=False) for queue in queues]
         self._sources.append(_Source(names.public_delayed, DEFAULT_QUEUE, public=True))
         self._earlier = asyncio.Event()
         self._complain = RateLimit(10)
+        self._public_used = time.monotonic()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -136,8 +145,11 @@ class Promoter:
         """The public set: an envelope may ask for another queue than the default one."""
         head = await self._wire.run(self._store.head(source.key))
         now = self._clock.now()
+        if head is not None:
+            self._public_used = time.monotonic()
         if head is None or head - now > 2 * EARLY:
-            self._plan(source, head, now, PUBLIC_POLL)
+            quiet = time.monotonic() - self._public_used > QUIET_AFTER
+            self._plan(source, head, now, QUIET_POLL if quiet else PUBLIC_POLL)
             return 0
         groups: dict[str, list[bytes]] = {}
         for payload in await self._wire.run(self._store.due(source.key, now + 2 * EARLY)):
@@ -157,6 +169,9 @@ class Promoter:
         async for channel, message in subscribe(self._settings, list(channels)):
             source = channels.get(channel)
             if source is None:
+                continue
+            if message == LISTEN:
+                self._on_listener()
                 continue
             try:
                 due = float(message)

@@ -12,7 +12,9 @@ from taskconsole.errors import StoreError, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.task import Envelope, buried, decode, redelivered
 from taskconsole.registry import DEFAULT_MAX_REDELIVERIES
+from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.workers import TakenBack
+from taskconsole.worker.suspects import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +97,8 @@ class Reclaimer:
     async def reclaim(self, queue: str, worker_id: str) -> int:
         """Take back what one worker holds, if its lease is over; returns how many tasks."""
         held = await self._wire.run(self._store.held(queue, worker_id))
-        items = [self._judge(queue, worker_id, payload) for payload in reversed(held)]
+        suspects = await self._wire.run(self._workers.suspects(queue, worker_id))
+        items = [self._judge(queue, worker_id, payload, suspects) for payload in reversed(held)]
         now = self._clock.now()
         named = [{"worker": worker_id, "text": "worker died"}]
         event = encode_event(EventKind.RECLAIMED, queue, now, named, max(len(held), 1))
@@ -109,9 +112,15 @@ class Reclaimer:
         )
         return requeued + died
 
-    def _judge(self, queue: str, worker_id: str, payload: bytes) -> TakenBack:
-        kept, deaths = redelivered(payload)
+    def _judge(self, queue: str, worker_id: str, payload: bytes, suspects: frozenset[str] | None) -> TakenBack:
+        if payload == TOMBSTONE:
+            return TakenBack("queue", payload, payload)
         envelope = decode(payload)
+        before = envelope.redelivered if isinstance(envelope, Envelope) else 0
+        if before and suspects is not None and fingerprint(payload) not in suspects:
+            # It was waiting for its turn: whatever killed the worker, it was not this one.
+            return TakenBack("queue", payload, payload)
+        kept, deaths = redelivered(payload)
         name = envelope.task if isinstance(envelope, Envelope) else ""
         handler = self._registry.handlers.get(name)
         limit = handler.max_redeliveries if handler is not None else DEFAULT_MAX_REDELIVERIES

@@ -42,7 +42,20 @@ _json = msgspec.json.Encoder()
 class Sums:
     """What one lane adds up between two flushes; written by the pool on every task, so it is kept flat."""
 
-    __slots__ = ("done", "failed", "listening", "named", "run", "sample", "seen", "skipped", "started", "wait")
+    __slots__ = (
+        "done",
+        "failed",
+        "listening",
+        "named",
+        "run",
+        "sample",
+        "seen",
+        "skipped",
+        "started",
+        "total_done",
+        "total_failed",
+        "wait",
+    )
 
     def __init__(self) -> None:
         self.done = 0
@@ -59,6 +72,9 @@ class Sums:
         """Finished tasks to name in the next event."""
         self.started: list[dict[str, Any]] = []
         """Tasks that have been running long enough to be worth a line."""
+        self.total_done = 0
+        """Since this worker came up, as of the last flush."""
+        self.total_failed = 0
         self.listening = False
         """Somebody subscribes to the queue's channel."""
 
@@ -67,6 +83,8 @@ class Sums:
         sums = {"done": self.done, "failed": self.failed, "tombstones": -self.skipped}
         sums |= {f"run:{i}": n for i, n in enumerate(self.run) if n}
         sums |= {f"wait:{i}": n for i, n in enumerate(self.wait) if n}
+        self.total_done += self.done
+        self.total_failed += self.failed
         self.done = self.failed = self.skipped = self.seen = 0
         self.run, self.wait = [0] * BUCKETS, [0] * BUCKETS
         return {name: n for name, n in sums.items() if n}
@@ -117,9 +135,7 @@ class Recorder:
             if sums:
                 done = [_json.encode(task) for task in lane.sums.sample]
                 lane.sums.sample.clear()
-                calls.append(
-                    self._store.record(lane.queue, minute, sums, done, keep=KEEP_MINUTE, cap=DONE_CAP)
-                )
+                calls.append(self._store.record(lane.queue, minute, sums, done, keep=KEEP_MINUTE, cap=DONE_CAP))
         await self._send(calls)
         return len(calls)
 

@@ -15,16 +15,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from taskconsole import __version__
-from taskconsole.errors import AccessDenied, StoreUnavailable, TaskconsoleError
-from taskconsole.registry import Registry
+from taskconsole.errors import StoreNotReady, TaskconsoleError
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
+from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.wire import AsyncWire, check_version
 from taskconsole.store.workers import WorkerStore
 from taskconsole.worker.fetcher import Fetcher
 from taskconsole.worker.heartbeat import Heartbeat, resident_memory
 from taskconsole.worker.lane import Lane
+from taskconsole.worker.logs import RateLimit
 from taskconsole.worker.options import WorkerOptions
 from taskconsole.worker.pool import Pool
 from taskconsole.worker.promoter import Promoter
@@ -37,13 +38,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from taskconsole.config import Settings
+    from taskconsole.registry import Registry
 
 __all__ = ["Worker", "run_worker"]
 
 log = logging.getLogger(__name__)
-
-FIRST_CONNECT = 10.0
-"""Seconds to go on trying at the start, before it is said that there is no Redis."""
 
 LAST_WORDS = 5.0
 """Seconds for the last acks when everything else has ended."""
@@ -72,6 +71,7 @@ class Worker:
         self.host = socket.gethostname()
         self.id = f"{self.host[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
         self.started = 0.0
+        self.clock = ServerClock()
         self._stopping = asyncio.Event()
         self._quiet = asyncio.Event()
         self._wires: list[AsyncWire] = []
@@ -89,6 +89,7 @@ class Worker:
         if not self._quiet.is_set():
             log.info("quiet", extra={"worker": self.id})
         self._quiet.set()
+        self.fetcher.stop()
 
     def _command(self, wanted: str) -> None:
         if wanted == "stop":
@@ -107,8 +108,7 @@ class Worker:
             StoreUnavailable: No Redis at the start.
             AccessDenied: Redis does not let us, at the start or later.
         """
-        self._wire = self._new_wire("hot")
-        self._side = self._new_wire("side")
+        self._wire, self._side = self._new_wire(), self._new_wire()
         await self._connect()
         async with contextlib.AsyncExitStack() as stack:
             if self.lifespan is not None:
@@ -119,31 +119,31 @@ class Worker:
                 for wire in self._wires:
                     await wire.close()
 
-    def _new_wire(self, _purpose: str) -> AsyncWire:
+    def _new_wire(self) -> AsyncWire:
         wire = AsyncWire(self.settings)
         self._wires.append(wire)
         return wire
 
     async def _connect(self) -> None:
-        deadline = time.monotonic() + FIRST_CONNECT
-        pause = 0.1
+        """Wait until Redis lets us in; only for one that is loading is it worth waiting."""
+        complain = RateLimit(10)
         while True:
+            sent = time.monotonic()
             try:
+                now = await self._wire.run(ReadingStore.time())
                 info = await self._wire.run(command("INFO", "server", parse=lambda r: r.decode("utf-8", "replace")))
-            except StoreUnavailable as error:
-                # A Redis that is just starting or loading is worth a moment's patience; nothing else is.
-                if time.monotonic() + pause > deadline or "not ready" not in str(error):
-                    raise
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 1.0)
+            except StoreNotReady as error:
+                if complain("loading"):
+                    log.warning("waiting for Redis", extra={"reason": str(error)})
+                await asyncio.sleep(0.25)
             else:
+                self.clock.set(now, sent, time.monotonic())
                 check_version(info, self.settings.address)
                 return
 
     def _build(self) -> None:
         """Make the services; nothing runs yet."""
         options, settings = self.options, self.settings
-        self.clock = ServerClock()
         store, workers = TaskStore(Namespace(settings.prefix)), WorkerStore(Namespace(settings.prefix))
         self.pool = Pool(self.registry, options=options, clock=self.clock, on_room=lambda: self.fetcher.nudge())
         self.lanes = [
@@ -162,11 +162,16 @@ class Worker:
             for queue in options.queues.names
         ]
         for lane in self.lanes:
-            lane.on_fenced = self.pool.drop
+            lane.on_fenced = self._fenced
         self.fetcher = Fetcher(self.lanes, self.pool, options)
         self.recorder = Recorder(self.lanes, store=store, wire=self._side, clock=self.clock)
         self.promoter = Promoter(
-            options.queues.names, settings=settings, store=store, wire=self._new_wire("promoter"), clock=self.clock
+            options.queues.names,
+            settings=settings,
+            store=store,
+            wire=self._new_wire(),
+            clock=self.clock,
+            on_listener=lambda: self.heartbeat.soon(),
         )
         self.reclaimer = Reclaimer(
             self.lanes,
@@ -188,6 +193,11 @@ class Worker:
             on_command=self._command,
             on_lost=self._lost,
         )
+
+    def _fenced(self, lane: Lane) -> None:
+        self.pool.drop(lane)
+        # Nothing is started until a heartbeat has confirmed the new lease.
+        self.heartbeat.soon()
 
     def _lost(self, lane: Lane) -> None:
         # The next step hears the same from Redis and starts the lane anew.
@@ -249,10 +259,8 @@ class Worker:
                 self._group = group
                 tasks = [group.create_task(service, name=name) for name, service in services]
                 await self._stopping.wait()
-                tasks[0].cancel()
                 if self.options.execute:
-                    await asyncio.wait(tasks[:1])
-                    await self._drain()
+                    await self._drain(tasks[0])
                 for task in tasks:
                     task.cancel()
         except* TaskconsoleError as group_error:
@@ -263,24 +271,13 @@ class Worker:
 
     async def _fetch(self) -> None:
         """Claim until burst mode finds nothing, or somebody wants quiet."""
-        fetching = asyncio.create_task(self.fetcher.run(), name="fetching")
-        hushed = asyncio.create_task(self._quiet.wait(), name="hushed")
-        try:
-            done, _ = await asyncio.wait([fetching, hushed], return_when=asyncio.FIRST_COMPLETED)
-            if fetching in done:
-                fetching.result()
-                self.stop()
-                return
-            fetching.cancel()
-            await asyncio.wait([fetching])
-            await self.fetcher.stop()
-            self.heartbeat.quiet = True
-            self.heartbeat.soon()
-        finally:
-            hushed.cancel()
-            if not fetching.done():
-                fetching.cancel()
-                await asyncio.wait([fetching])
+        await self.fetcher.run()
+        if not self._quiet.is_set():
+            self.stop()
+            return
+        await self.fetcher.return_unstarted()
+        self.heartbeat.quiet = True
+        self.heartbeat.soon()
 
     def _give_back(self, returned: dict[Lane, list[bytes]]) -> None:
         assert self._group is not None
@@ -289,12 +286,16 @@ class Worker:
 
     # -- stopping
 
-    async def _drain(self) -> None:
+    async def _drain(self, fetching: asyncio.Task[None]) -> None:
         """Return what was not started, wait for what runs, tell Redis, return the rest, sign off."""
+        # Not cancelled: a call that is under way must be heard to its end, or an ack could be lost or doubled.
+        self.fetcher.stop()
         try:
             async with asyncio.timeout(LAST_WORDS):
-                await self.fetcher.stop()
+                await asyncio.shield(fetching)
+                await self.fetcher.return_unstarted()
         except TimeoutError:
+            fetching.cancel()
             log.warning("could not return unstarted tasks: Redis does not answer; they will be taken back")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.options.grace):
@@ -311,8 +312,10 @@ class Worker:
                 self.heartbeat.stop()
                 for lane in self.lanes:
                     await lane.leave()
-        except (TimeoutError, StoreUnavailable):
+        except TimeoutError:
             log.warning("could not sign off: Redis does not answer; what is held will be taken back")
+        except TaskconsoleError as error:
+            log.warning("could not sign off; what is held will be taken back", extra={"reason": str(error)})
 
 
 def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> None:

@@ -186,6 +186,9 @@ class QueuesScreen(Screen[None]):
 
     def action_enqueue(self) -> None:
         """Open the form for a task, for the selected queue unless another is typed."""
+        if not self.is_current:
+            # A second key press that came before the form could take it.
+            return
         row = self.grid.selected
         queue = row.stats.name if row is not None else "task_queue"
         self.app.push_screen(EnqueueForm(queue, glyphs=self._glyphs), self._enqueue)

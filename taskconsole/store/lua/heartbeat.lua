@@ -3,14 +3,17 @@
 -- ARGV  1 worker id  2 lease, milliseconds  3 seconds to keep the hash  4 channel  5.. pairs of field and value
 -- Returns {"K", now in milliseconds since the epoch, subscribers of the channel, command or ""}
 --         {"F"}  the lease was reclaimed
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {'F'} end
+-- A command stays and is told with every beat: this answer may be lost, and hearing it twice is harmless.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local wanted = redis.call('HGET', KEYS[2], 'command')
-if wanted then redis.call('HDEL', KEYS[2], 'command') end
--- ZADD and HSET are refused out of memory until something was freed; a lease must be renewed even then.
-redis.call('HDEL', KEYS[2], 'none')
-redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])
+local renewed = redis.pcall('ZADD', KEYS[1], 'XX', 'CH', now + ARGV[2], ARGV[1])
+if type(renewed) == 'table' then
+  -- Out of memory ZADD is refused until something was freed; a lease must be renewed even then.
+  redis.call('HDEL', KEYS[2], 'none')
+  renewed = redis.call('ZADD', KEYS[1], 'XX', 'CH', now + ARGV[2], ARGV[1])
+end
+if renewed == 0 and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {'F'} end
 if #ARGV > 4 then
   redis.call('HSET', KEYS[2], unpack(ARGV, 5))
   redis.call('EXPIRE', KEYS[2], ARGV[3])

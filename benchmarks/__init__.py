@@ -1,0 +1,5 @@
+"""What Taskconsole costs and how fast it is, measured beside two of its peers: `python -m benchmarks`.
+
+One Redis on one core, the worker or the producer on another, each measure repeated with the systems taking
+turns. `measures.py` says of each measure what exactly is timed.
+"""

@@ -1,0 +1,340 @@
+"""The measures. Each is one function whose docstring says exactly what is timed, for one run of one system.
+
+A measure returns figures by name; `FIGURES` gives their units and what we aim at.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sized
+from dataclasses import dataclass
+from typing import TypeVar
+
+from benchmarks.bench import Bench, Process, family
+from benchmarks.systems import System
+
+Figures = dict[str, float]
+
+T = TypeVar("T", bound=Sized)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a number is and what it should be for Taskconsole.
+
+    Attributes:
+        unit: What it counts.
+        better: `more` or `less`.
+        aim: The value to reach; None where none was set.
+        aim_on_asyncio: The aim without uvloop, where it differs.
+    """
+
+    unit: str
+    better: str
+    aim: float | None = None
+    aim_on_asyncio: float | None = None
+
+
+FIGURES = {
+    "drain no-op": Figure("tasks/s", "more", 100_000, 60_000),
+    "drain no-op: worker CPU": Figure("µs/task", "less"),
+    "drain no-op: Redis CPU": Figure("µs/task", "less"),
+    "drain no-op, watched": Figure("tasks/s", "more"),
+    "drain 1 ms sleep": Figure("tasks/s", "more", 30_000),
+    "pickup p50": Figure("ms", "less", 1.0),
+    "pickup p99": Figure("ms", "less", 2.5),
+    "pickup max": Figure("ms", "less"),
+    "lateness p50": Figure("ms", "less", 1.5),
+    "lateness p99": Figure("ms", "less", 4.0),
+    "lateness max": Figure("ms", "less"),
+    "run early": Figure("tasks", "less", 0),
+    "enqueue one by one": Figure("tasks/s", "more", 8_000),
+    "enqueue one by one: CPU": Figure("µs/task", "less"),
+    "enqueue concurrent": Figure("tasks/s", "more", 60_000),
+    "enqueue concurrent: CPU": Figure("µs/task", "less"),
+    "enqueue bulk": Figure("tasks/s", "more", 300_000),
+    "enqueue bulk: CPU": Figure("µs/task", "less"),
+    "Redis bytes per task": Figure("bytes", "less", 128),
+    "Redis bytes per bare payload": Figure("bytes", "less", 10),
+    "start to first task": Figure("s", "less", 0.25),
+    "idle RSS": Figure("MB", "less", 35),
+    "idle PSS": Figure("MB", "less"),
+    "idle commands": Figure("1/s", "less", 2.0),
+    "idle CPU": Figure("%", "less", 0.3),
+    "drain at 10 k": Figure("tasks/s", "more"),
+    "drain with a large backlog": Figure("tasks/s", "more"),
+    "large backlog / 10 k": Figure("ratio", "more", 0.8),
+    "busier of two workers": Figure("% of tasks", "less", 60),
+    "24 one-second tasks, two workers": Figure("s", "less", 3.5),
+    "SIGKILL to re-run": Figure("s", "less", 25),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything: the whole, or a look that ends sooner."""
+
+    quick: bool = False
+
+    def of(self, whole: int, quick: int, system: System | None = None) -> int:
+        """A number of tasks, scaled down for systems that would take minutes."""
+        return max(200, (quick if self.quick else whole) // (system.scale if system else 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure and whom it is for."""
+
+    run: Callable[[Bench, System, Size], Figures]
+    peers: bool = True
+    every_loop: bool = False
+    repeats: int | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (self.run.__doc__ or "").partition("\n")[0]
+
+
+def drain(bench: Bench, system: System, size: Size) -> Figures:
+    """No-op tasks through one worker process.
+
+    Timed from the first run to the last, as the tasks themselves see it, with the backlog complete before the
+    worker starts. Redis must be empty within 10 s after. Events, statistics and a time limit per task are on;
+    nobody listens to the events. The worker's CPU is of the same time; that of Redis counts from the worker's
+    start.
+    """
+    count = size.of(400_000, 40_000, system)
+    drained = _drain(bench, system, count)
+    return {
+        "drain no-op": drained.rate,
+        "drain no-op: worker CPU": drained.worker_cpu / count * 1e6,
+        "drain no-op: Redis CPU": drained.redis_cpu / count * 1e6,
+    }
+
+
+def drain_watched(bench: Bench, system: System, size: Size) -> Figures:
+    """The same as `drain` while somebody listens to the queue's events (on Redis' core, unread)."""
+    with bench.listener("bench_channel"):
+        drained = _drain(bench, system, size.of(400_000, 40_000, system))
+    return {"drain no-op, watched": drained.rate}
+
+
+def drain_nap(bench: Bench, system: System, size: Size) -> Figures:
+    """Tasks that sleep 1 ms (asynchronously where the system can), timed as in `drain`."""
+    return {"drain 1 ms sleep": _drain(bench, system, size.of(100_000, 20_000, system), "nap").rate}
+
+
+def backlog(bench: Bench, system: System, size: Size) -> Figures:
+    """No-op tasks out of a backlog of 10 k, and out of one of 1 M (100 k when quick).
+
+    Timed from run 1,000 to run 10,000, and to run 100,000 (10,000) of the large one.
+    """
+    count = size.of(1_000_000, 100_000)
+    small = _drain(bench, system, 10_000, between=(1_000, 10_000)).rate
+    large = _drain(bench, system, count, between=(1_000, count // 10)).rate
+    return {
+        "drain at 10 k": small,
+        "drain with a large backlog": large,
+        "large backlog / 10 k": large / small,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A backlog that was worked off: tasks per second, CPU seconds."""
+
+    rate: float
+    worker_cpu: float
+    redis_cpu: float
+
+
+def _drain(
+    bench: Bench, system: System, count: int, task: str = "noop", between: tuple[int, int] | None = None
+) -> Drained:
+    """Fill the queue, run a worker, look at two of the runs (the first and the last by default)."""
+    marks = between or (1, count)
+    bench.empty()
+    bench.produce(system, "fill", count, task)
+    before = bench.redis_cpu()
+    with bench.worker(system, marks=marks) as worker:
+        first, last = bench.wait(lambda: _all_of(bench.marks(), 2), worker, "all have run")
+        redis_cpu = bench.redis_cpu() - before
+        if between is None:
+            bench.wait(
+                lambda: system.left(bench.client) == 0, worker, "Redis is empty after the last run", 10
+            )
+    return Drained(
+        rate=(last["mark"] - first["mark"]) / (last["at"] - first["at"]),
+        worker_cpu=last["cpu"] - first["cpu"],
+        redis_cpu=redis_cpu,
+    )
+
+
+def _all_of(seen: T, count: int) -> T | None:
+    return seen if len(seen) == count else None
+
+
+def pickup(bench: Bench, system: System, size: Size) -> Figures:
+    """From just before the call that enqueues to the first line of the task, for an idle worker.
+
+    500 tasks (200 when quick), 10 ms apart, after one that warms up.
+    """
+    count = size.of(500, 200)
+    bench.empty()
+    with bench.worker(system, marks=(1,), samples=count) as worker:
+        _warm_up(bench, system, worker)
+        bench.produce(system, "paced", count, beat=True)
+        samples = bench.wait(bench.samples, worker, "all picked up")
+    return _spread("pickup", samples)
+
+
+def delayed(bench: Bench, system: System, size: Size) -> Figures:
+    """From the time a task is due to its first line: 300 tasks (100 when quick), due in 2 to 5 s."""
+    count = size.of(300, 100)
+    bench.empty()
+    with bench.worker(system, marks=(1,), samples=count, scheduler=True) as worker:
+        _warm_up(bench, system, worker)
+        bench.produce(system, "delayed", count, beat=True)
+        samples = bench.wait(bench.samples, worker, "all due tasks run")
+    return {**_spread("lateness", samples), "run early": sum(sample < 0 for sample in samples)}
+
+
+def _warm_up(bench: Bench, system: System, worker: Process) -> None:
+    """Have one no-op run, so that the worker is up and its connections are made."""
+    bench.produce(system, "now", task="noop", beat=True)
+    bench.wait(lambda: system.left(bench.client) == 0 and bench.marks(), worker, "the worker is up")
+
+
+def _spread(name: str, samples: list[float]) -> Figures:
+    percent = statistics.quantiles(samples, n=100, method="inclusive")
+    return {
+        f"{name} p50": percent[49] * 1000,
+        f"{name} p99": percent[98] * 1000,
+        f"{name} max": max(samples) * 1000,
+    }
+
+
+def enqueue(bench: Bench, system: System, size: Size) -> Figures:
+    """No-op tasks enqueued by one client process with no worker: one by one, from 100 coroutines, in bulk.
+
+    Timed around the calls alone; the connection is made within the first. CPU is the client's.
+    """
+    figures: Figures = {}
+    ways = {
+        "one": ("enqueue one by one", 40_000, 4_000),
+        "concurrent": ("enqueue concurrent", 200_000, 20_000),
+        "bulk": ("enqueue bulk", 300_000, 100_000),
+    }
+    for way, (name, whole, quick) in ways.items():
+        if way in system.can:
+            count = size.of(whole, quick, system)
+            bench.empty()
+            took = bench.produce(system, way, count)
+            figures[name] = count / took["seconds"]
+            figures[f"{name}: CPU"] = took["cpu"] / count * 1e6
+    return figures
+
+
+def memory(bench: Bench, system: System, size: Size) -> Figures:
+    """Growth of Redis' used memory by no-op tasks that wait, each; for ours also by bare payloads `noop`."""
+    count = size.of(50_000, 10_000)
+    figures = {
+        "Redis bytes per task": _bytes_each(bench, count, lambda: bench.produce(system, "fill", count))
+    }
+    if system.ours:
+        figures["Redis bytes per bare payload"] = _bytes_each(
+            bench, count, lambda: bench.client.lpush("bench", *["noop"] * count)
+        )
+    return figures
+
+
+def _bytes_each(bench: Bench, count: int, fill: Callable[[], object]) -> float:
+    bench.empty()
+    bench.client.ping()
+    before = bench.client.info("memory")["used_memory"]
+    fill()
+    return float(bench.client.info("memory")["used_memory"] - before) / count
+
+
+def start(bench: Bench, system: System, _size: Size) -> Figures:
+    """From before the worker's process is made to the first line of a task that waits for it."""
+    bench.empty()
+    bench.produce(system, "now", task="stamp")
+    before = time.time()
+    with bench.worker(system, samples=1, tie=False) as worker:
+        (at,) = bench.wait(bench.samples, worker, "the first task")
+    return {"start to first task": at - before}
+
+
+def idle(bench: Bench, system: System, size: Size) -> Figures:
+    """What a worker with nothing to do costs: memory of all its processes, its CPU, commands it sends.
+
+    After one task and 2 s more, over 20 s (5 s when quick). Commands inside scripts are not counted.
+    """
+    seconds = 5.0 if size.quick else 20.0
+    bench.empty()
+    with bench.worker(system, marks=(1,)) as worker:
+        _warm_up(bench, system, worker)
+        bench.commands_sent(2.0)
+        processes = family(worker)
+        before = sum(sum(process.cpu_times()[:2]) for process in processes)
+        commands = bench.commands_sent(seconds)
+        cpu = sum(sum(process.cpu_times()[:2]) for process in processes) - before
+        full = [process.memory_full_info() for process in processes]
+    return {
+        "idle RSS": sum(info.rss for info in full) / 1e6,
+        "idle PSS": sum(getattr(info, "pss", 0) for info in full) / 1e6,
+        "idle commands": commands / seconds,
+        "idle CPU": cpu / seconds * 100,
+    }
+
+
+def share(bench: Bench, system: System, _size: Size) -> Figures:
+    """24 tasks of one second in bulk to two idle workers, 4 at once each: who gets how many, and how long.
+
+    Timed from before the producer's start to the end of the last task; 3 s is the least possible.
+    """
+    bench.empty()
+    with bench.worker(system, concurrency=4) as one, bench.worker(system, concurrency=4):
+        bench.wait(lambda: bench.client.zcard("{bench}:workers") == 2, one, "both workers are up")
+        before = time.time()
+        bench.produce(system, "fill", 24, "second", beat=True)
+        notes = bench.wait(lambda: _all_of(bench.notes(), 24), one, "all have started")
+    pids = [note["pid"] for note in notes]
+    return {
+        "busier of two workers": max(pids.count(pid) for pid in pids) / len(pids) * 100,
+        "24 one-second tasks, two workers": max(note["at"] for note in notes) + 1 - before,
+    }
+
+
+def rerun(bench: Bench, system: System, _size: Size) -> Figures:
+    """From SIGKILL of the worker that runs a task to that task's first line in another worker."""
+    bench.empty()
+    with bench.worker(system) as one, bench.worker(system) as other:
+        bench.wait(lambda: bench.client.zcard("{bench}:workers") == 2, one, "both workers are up")
+        bench.produce(system, "now", task="hold", beat=True)
+        (first,) = bench.wait(bench.notes, one, "the task has started")
+        victim, survivor = (one, other) if first["pid"] == one.pid else (other, one)
+        killed = time.time()
+        victim.kill()
+        _, second = bench.wait(lambda: _all_of(bench.notes(), 2), survivor, "the task runs again")
+        survivor.kill()  # it would wait for the task, which takes minutes
+    return {"SIGKILL to re-run": second["at"] - killed}
+
+
+MEASURES = {
+    "drain": Measure(drain, every_loop=True),
+    "drain-watched": Measure(drain_watched, peers=False),
+    "drain-nap": Measure(drain_nap, every_loop=True),
+    "pickup": Measure(pickup),
+    "delayed": Measure(delayed),
+    "enqueue": Measure(enqueue),
+    "memory": Measure(memory, repeats=1),
+    "start": Measure(start),
+    "idle": Measure(idle, repeats=1),
+    "backlog": Measure(backlog, peers=False),
+    "share": Measure(share, peers=False),
+    "rerun": Measure(rerun, peers=False, repeats=1),
+}

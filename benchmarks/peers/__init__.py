@@ -1,0 +1,1 @@
+"""The peers under test, each imported only in the virtual environment made for it."""

@@ -1,0 +1,97 @@
+"""Draw the queues screen as SVG, and as PNG where cairosvg is installed, from a running console.
+
+    python screenshots/make.py redis://localhost:6379/0      from that Redis
+    python screenshots/make.py                               from scripted figures
+
+Writes `queues-80x24.svg` and `queues-160x45.svg` beside itself, or into the directory of `--to`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskconsole.console.app import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZES = ((80, 24), (160, 45))
+
+
+async def draw(connect: Callable[[], Any], address: str, size: tuple[int, int], watch: float) -> str:
+    """Run a console for `watch` seconds of live readings and return its picture."""
+    app = Console(connect, address=address)
+    async with app.run_test(size=size) as pilot:
+        deadline = time.monotonic() + 10
+        while not app.queues.grid.rows and time.monotonic() < deadline:
+            await pilot.pause(0.1)
+        # Rates, trends and events need a while of readings before they say anything.
+        await pilot.pause(watch)
+        return app.export_screenshot(title="Taskconsole")
+
+
+def without_fonts_from_elsewhere(svg: str) -> str:
+    """The same picture with the reader's own monospace font: a README is also read offline."""
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    return svg.replace(
+        "font-family: Fira Code, monospace", "font-family: 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+    )
+
+
+def write_png(svg: str, path: Path, width: int) -> bool:
+    """Write the picture as PNG; False when cairosvg is not installed."""
+    try:
+        cairosvg = importlib.import_module("cairosvg")
+    except ImportError:
+        return False
+    cairosvg.svg2png(svg.encode(), write_to=str(path), output_width=width)
+    return True
+
+
+def backend_at(url: str) -> tuple[Callable[[], Any], str]:
+    """How to connect to a Redis, and its address without a password."""
+    native = importlib.import_module("taskconsole.backends.native")
+    settings = importlib.import_module("taskconsole.config").Settings(url=url)
+    return (lambda: native.NativeBackend(settings)), settings.address
+
+
+def scripted() -> tuple[Callable[[], Any], str]:
+    """The five queues of the test suite, with a few events."""
+    fake = importlib.import_module("tests.console.fake_backend")
+
+    def connect() -> Any:
+        backend = fake.FakeBackend()
+        backend.publish(*fake.usual_events(time.time()))
+        return backend
+
+    return connect, fake.FakeBackend.address
+
+
+def main() -> None:
+    """Write the pictures and name them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("url", nargs="?", help="Redis to show; scripted figures without one")
+    parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="directory to write to")
+    parser.add_argument("--watch", type=float, default=4.0, help="seconds of readings before the picture")
+    chosen = parser.parse_args()
+    connect, address = backend_at(chosen.url) if chosen.url else scripted()
+    for width, height in SIZES:
+        svg = without_fonts_from_elsewhere(asyncio.run(draw(connect, address, (width, height), chosen.watch)))
+        path = chosen.to / f"queues-{width}x{height}.svg"
+        path.write_text(svg)
+        sys.stdout.write(f"{path}\n")
+        if write_png(svg, path.with_suffix(".png"), width=1200 if width < 100 else 1800):
+            sys.stdout.write(f"{path.with_suffix('.png')}\n")
+
+
+if __name__ == "__main__":
+    main()

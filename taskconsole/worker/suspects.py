@@ -1,0 +1,69 @@
+"""Tasks that were in the hands of a worker when it died.
+
+One of them may have killed it, and it is not known which. So they are run one at a time, and each is named in Redis
+before it starts: when the worker dies again, only the named ones are counted another death. A neighbour of a
+poisonous task is not buried for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from taskconsole.worker.lane import Lane
+
+__all__ = ["Suspects", "fingerprint"]
+
+ALONE = 5.0
+"""Seconds a suspect runs before the next one may start too: a poisonous task kills soon, a long one must not block."""
+
+
+def fingerprint(payload: bytes) -> str:
+    """A short name for a payload."""
+    return hashlib.sha1(payload, usedforsecurity=False).hexdigest()[:16]
+
+
+class Suspects:
+    """Lets suspects start one after the other."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._named: defaultdict[Lane, list[str]] = defaultdict(list)
+
+    @asynccontextmanager
+    async def named(self, lane: Lane, payload: bytes) -> AsyncIterator[None]:
+        """Wait for a turn, name the payload in Redis, and take the name away at the end."""
+        await self._turn.acquire()
+        let_go = _Once(self._turn)
+        name, named = fingerprint(payload), self._named[lane]
+        try:
+            named.append(name)
+            await lane.name_suspects(named)
+            timer = asyncio.get_running_loop().call_later(ALONE, let_go)
+            try:
+                yield
+            finally:
+                timer.cancel()
+                named.remove(name)
+                # Not waited for: a name that stays too long can only cost a death of this worker one count more.
+                lane.name_suspects_soon(named)
+        finally:
+            let_go()
+
+
+class _Once:
+    """Releases a lock, the first time it is called."""
+
+    def __init__(self, lock: asyncio.Lock) -> None:
+        self._lock: asyncio.Lock | None = lock
+
+    def __call__(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None

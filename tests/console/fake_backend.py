@@ -1,0 +1,182 @@
+"""A backend without Redis: readings as scripted, failures on demand, every call counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue
+from taskconsole.errors import StoreUnavailable
+from taskconsole.model.event import Event, EventKind
+from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo
+
+ALL = Can.ENQUEUE | Can.PAUSE | Can.EVENTS
+
+
+def queue(name, **figures):
+    values = {"pending": 0, "active": 0, "delayed": 0, "dead": 0, **figures}
+    return QueueStats(name=name, **values)
+
+
+def usual_queues(now):
+    """Five queues, one in each state an operator meets."""
+    return [
+        queue(
+            "billing",
+            pending=120,
+            oldest=now - 540,
+            capacity=4,
+            workers=1,
+            paused=Pause(by="ana@ops1", at=now - 545, reason="bank is down"),
+            in_rate=0.2,
+            out_rate=0.0,
+        ),
+        queue(
+            "default",
+            pending=5,
+            active=15,
+            delayed=806,
+            dead=1,
+            oldest=now - 0.4,
+            capacity=32,
+            workers=2,
+            in_rate=41.0,
+            out_rate=41.2,
+            history=(3, 5, 8, 13, 9, 11),
+        ),
+        queue(
+            "emails",
+            pending=12_001,
+            delayed=310,
+            dead=2,
+            oldest=now - 842,
+            in_rate=9.8,
+            out_rate=0.0,
+            overdue=4,
+        ),
+        queue(
+            "reports",
+            pending=402,
+            active=16,
+            delayed=88,
+            dead=9,
+            oldest=now - 70,
+            capacity=16,
+            workers=2,
+            in_rate=3.1,
+            out_rate=2.9,
+            history=(60, 58, 61, 55),
+        ),
+        queue("webhooks", capacity=8, workers=1, in_rate=1.1, out_rate=1.1, history=(70, 66)),
+    ]
+
+
+def usual_events(now):
+    """A few of each tone, oldest first."""
+    rows = [
+        (EventKind.WORKER_DOWN, "emails", "", {"worker": "mail-2", "text": "quit"}),
+        (EventKind.DONE, "default", "sync_user", {"ms": 41.0, "worker": "w-2"}),
+        (EventKind.ENQUEUED, "emails", "send_mail", {}),
+        (EventKind.GAP, "", "", {"text": "events 03:12:40 to 03:12:43 were not seen"}),
+        (EventKind.DONE, "default", "sync_user", {"ms": 38.0, "worker": "w-1"}),
+        (
+            EventKind.RETRIED,
+            "reports",
+            "build_pdf",
+            {"attempt": 2, "ms": 30_000.0, "text": "TimeoutError: read timed out"},
+        ),
+        (EventKind.DIED, "reports", "build_pdf", {"attempt": 5, "text": "KeyError: 'tenant'"}),
+        (EventKind.DONE, "default", "send_sms", {"ms": 12.0, "worker": "w-1"}),
+    ]
+    return [
+        Event(
+            kind=kind,
+            at=now - len(rows) + n,
+            queue=queue,
+            task=task,
+            id=f"{n * 2_654_435_761 % 2**32:08x}" if task else "",
+            **more,
+        )
+        for n, (kind, queue, task, more) in enumerate(rows)
+    ]
+
+
+class FakeBackend:
+    """Implements taskconsole.backends.base.Backend."""
+
+    name = "fake"
+    address = "127.0.0.1:6379/0"
+
+    def __init__(self, queues=None, *, can=ALL, clock=time.time):
+        self.can = can
+        self.clock = clock
+        self.queues = usual_queues(clock()) if queues is None else list(queues)
+        self.run_id = "a" * 40
+        self.failure = None
+        self.listen_failure = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.readings = 0
+        self.listens = 0
+        self.applied = []
+        self.apply_failure = None
+        self.closed = False
+        self._published = []
+        self._lock = threading.Condition()
+
+    def overview(self):
+        self.gate.wait(20)
+        self.readings += 1
+        if self.failure is not None:
+            raise self.failure
+        server = ServerInfo(
+            address=self.address,
+            version="7.2.4",
+            run_id=self.run_id,
+            used_memory=1_240_000,
+            persistence="aof everysec",
+        )
+        return Overview(at=self.clock(), server=server, queues=tuple(self.queues), rtt=0.0008, commands=7)
+
+    def tasks(self, queue, state, *, offset=0, limit=50):
+        return [], 0
+
+    def workers(self):
+        return []
+
+    def publish(self, *events):
+        with self._lock:
+            self._published.extend(events)
+            self._lock.notify_all()
+
+    def break_listening(self, error=None):
+        with self._lock:
+            self.listen_failure = error or StoreUnavailable("subscription lost")
+            self._lock.notify_all()
+
+    def listen(self, on_events, stopped):
+        self.listens += 1
+        while not stopped():
+            with self._lock:
+                self._lock.wait_for(lambda: self._published or self.listen_failure or stopped(), 0.2)
+                events, self._published = self._published, []
+                failure, self.listen_failure = self.listen_failure, None
+            if events:
+                on_events(events)
+            if failure is not None:
+                raise failure
+
+    def apply(self, command: Command):
+        if self.apply_failure is not None:
+            raise self.apply_failure
+        self.applied.append(command)
+        if isinstance(command, Enqueue):
+            return Applied(text=f"enqueued {command.task} on {command.queue}")
+        paused = Pause(by=command.by, at=self.clock()) if isinstance(command, PauseQueue) else None
+        self.queues = [replace(q, paused=paused) if q.name == command.queue else q for q in self.queues]
+        word = "paused" if paused else "resumed"
+        return Applied(text=f"{word} {command.queue}")
+
+    def close(self):
+        self.closed = True

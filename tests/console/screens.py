@@ -1,0 +1,36 @@
+"""What is on the screen of a running app, as text, and waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+
+def lines_of(app):
+    """The visible lines, of all layers."""
+    screen = app.screen
+    update = screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    width, height = screen.size
+    rows = ["" for _ in range(height)]
+    for y, line in enumerate(update.strips):
+        rows[y] = "".join(segment.text for segment in line)[:width]
+    return rows
+
+
+def text_of(app):
+    return "\n".join(lines_of(app))
+
+
+async def until(condition, *, seconds=15.0, what=""):
+    """Wait for a condition, looking at it often."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        await asyncio.sleep(0.01)
+
+
+async def until_shown(app, text, **options):
+    try:
+        await until(lambda: text in text_of(app), what=text, **options)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{text_of(app)}") from None

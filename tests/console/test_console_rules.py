@@ -1,0 +1,97 @@
+"""Rules that hold for all of the console's source: what it may import, and what no widget may be given."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import taskconsole.console
+from taskconsole.console import actions
+
+SOURCES = sorted(Path(taskconsole.console.__file__).parent.rglob("*.py"))
+FORBIDDEN_WIDGETS = {
+    "Static",
+    "Label",
+    "DataTable",
+    "Header",
+    "Footer",
+    "LoadingIndicator",
+    "RichLog",
+    "Log",
+    "Markdown",
+}
+FORBIDDEN_CALLS = {"notify", "call_from_thread", "from_markup"}
+FORBIDDEN_ATTRIBUTES = {"border_title", "border_subtitle", "tooltip", "loading"}
+ALLOWED = ("taskconsole.console", "taskconsole.model", "taskconsole.errors", "taskconsole.backends.base")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_no_markup_no_notifications_no_stock_tables(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            assert name not in FORBIDDEN_WIDGETS | FORBIDDEN_CALLS, f"{path.name}:{node.lineno}"
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {t.attr for t in targets if isinstance(t, ast.Attribute)}
+            assert not names & FORBIDDEN_ATTRIBUTES, f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_the_console_knows_neither_redis_nor_the_other_half(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            assert not name.startswith("redis")
+            assert not name.startswith("taskconsole") or name.startswith(ALLOWED), f"{path.name}: {name}"
+
+
+def every_action():
+    return (*actions.ACTIONS, *actions.QUEUES, *actions.LOG, *actions.MOTIONS)
+
+
+def test_every_action_has_an_id_a_key_and_a_sentence():
+    found = every_action()
+    assert len({a.id for a in found}) == len(found)
+    keys = [key for a in found for key in a.key.split(",")]
+    assert len(set(keys)) == len(keys)
+    for action in found:
+        assert action.tooltip.endswith(".")
+        assert len(action.tooltip) <= 60, action.tooltip
+
+
+def test_no_key_that_a_terminal_or_tmux_takes():
+    keys = {key for a in every_action() for key in a.key.split(",")}
+    assert not keys & {
+        "ctrl+a",
+        "ctrl+b",
+        "ctrl+h",
+        "ctrl+i",
+        "ctrl+j",
+        "ctrl+m",
+        "ctrl+z",
+        "ctrl+s",
+        "ctrl+q",
+    }
+    assert not [key for key in keys if "alt" in key or re.fullmatch(r"f\d+", key)]
+
+
+def test_bindings_carry_id_and_tooltip():
+    for binding, action in zip(actions.bindings(actions.QUEUES), actions.QUEUES, strict=True):
+        assert (binding.id, binding.key, binding.tooltip) == (action.id, action.key, action.tooltip)
+
+
+def test_the_key_table_names_every_action():
+    table = actions.key_table()
+    for action in every_action():
+        assert f"| `{action.key_text}` | {action.tooltip} |" in table
+
+
+def test_whatever_writes_says_what_it_needs():
+    for action in every_action():
+        assert (action.danger > actions.Danger.NONE) == bool(action.needs and action.id.startswith("queues."))

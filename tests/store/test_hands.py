@@ -1,0 +1,292 @@
+"""step.lua, settle.lua and give_back.lua: what a worker does with the tasks in its hands."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskconsole.errors import LeaseLost
+from taskconsole.store.keys import TOMBSTONE
+from taskconsole.store.tasks import Settlement
+from tests.store.rig import EVENT, LEASE_MS, QUEUE, heard, listener
+
+
+def retry(held: bytes, kept: bytes = b"", delay: float = 30.0) -> Settlement:
+    return Settlement("retry", held, kept or held + b" again", delay, EVENT)
+
+
+def bury(held: bytes, kept: bytes = b"") -> Settlement:
+    return Settlement("bury", held, kept or held + b" dead", 0.0, EVENT)
+
+
+# -- claiming
+
+
+def test_a_step_claims_the_oldest_tasks_in_the_order_they_are_to_run(rig):
+    rig.arrive(b"a", b"b", b"c")
+    rig.worker("w")
+    claimed = rig.run(rig.step("w", 1, 2))
+    assert (claimed.payloads, claimed.paused, claimed.replayed) == ([b"a", b"b"], False, False)
+    assert rig.held("w") == [b"a", b"b"]
+    assert rig.pending() == [b"c"]
+
+
+def test_a_step_claims_no_more_than_there_is(rig):
+    rig.arrive(b"a")
+    rig.worker("w")
+    assert rig.run(rig.step("w", 1, 256)).payloads == [b"a"]
+    assert rig.run(rig.step("w", 2, 256)).payloads == []
+
+
+def test_a_step_that_asks_for_nothing_claims_nothing(rig):
+    rig.arrive(b"a")
+    rig.worker("w")
+    assert rig.run(rig.step("w", 1, 0)).payloads == []
+    assert rig.pending() == [b"a"]
+
+
+def test_nothing_is_claimed_from_a_paused_queue_but_acks_are_taken(rig):
+    rig.arrive(b"a")
+    rig.worker("w", b"x")
+    rig.raw.set(rig.keys.paused, "{}")
+    claimed = rig.run(rig.step("w", 1, 5, [b"x"]))
+    assert (claimed.payloads, claimed.paused) == ([], True)
+    assert rig.held("w") == []
+    assert rig.pending() == [b"a"]
+
+
+def test_a_step_acknowledges_one_copy_for_each_ack(rig):
+    rig.worker("w", b"same", b"other", b"same", b"same")
+    rig.run(rig.step("w", 1, 0, [b"same", b"same"]))
+    assert rig.held("w") == [b"other", b"same"]
+
+
+def test_an_ack_of_what_is_not_in_hand_is_nothing(rig):
+    rig.arrive(b"a")
+    rig.worker("w", b"x")
+    rig.run(rig.step("w", 1, 0, [b"a", b"stranger"]))
+    assert rig.census() == {"a": 1, "x": 1}
+
+
+def test_a_step_renews_the_lease(rig):
+    rig.worker("w")
+    rig.expire_lease("w")
+    before = rig.now() * 1000
+    rig.run(rig.step("w", 1, 0))
+    assert before + LEASE_MS - 1 <= rig.shelf(rig.keys.workers)[b"w"] <= rig.now() * 1000 + LEASE_MS
+
+
+def test_a_repeated_step_does_nothing_and_shows_what_is_in_hand(rig):
+    rig.arrive(b"a", b"a", b"b")
+    rig.worker("w", b"x")
+    call = rig.step("w", 1, 2, [b"x"])
+    rig.run(call)
+    before = rig.dump()
+    again = rig.run(call)
+    assert (again.payloads, again.replayed) == ([b"a", b"a"], True)
+    assert rig.dump() == before
+
+
+def test_an_old_step_that_arrives_late_acknowledges_nothing(rig):
+    rig.worker("w", b"same", b"same")
+    old = rig.step("w", 1, 0, [b"same"])
+    rig.run(old)
+    rig.run(rig.step("w", 2, 0))
+    assert rig.run(old).replayed
+    assert rig.held("w") == [b"same"]
+
+
+def test_a_repeated_step_tells_of_a_pause_made_meanwhile(rig):
+    rig.worker("w")
+    call = rig.step("w", 1, 2)
+    rig.run(call)
+    rig.raw.set(rig.keys.paused, "{}")
+    assert rig.run(call).paused
+
+
+def test_a_queue_of_another_type_is_told_after_the_acks_were_taken(rig):
+    rig.worker("w", b"x")
+    rig.raw.set(QUEUE, "text", ex=100)
+    claimed = rig.run(rig.step("w", 1, 5, [b"x"]))
+    assert "WRONGTYPE" in claimed.trouble
+    assert rig.held("w") == []
+
+
+def test_a_tombstone_is_claimed_like_any_other_element(rig):
+    rig.arrive(TOMBSTONE, b"a")
+    rig.worker("w")
+    assert rig.run(rig.step("w", 1, 2)).payloads == [TOMBSTONE, b"a"]
+
+
+def test_a_blocking_move_puts_the_oldest_task_behind_what_is_in_hand(rig):
+    rig.arrive(b"a", b"b")
+    rig.worker("w", b"x")
+    assert rig.run(rig.tasks.wait_for_one(QUEUE, "w", 1)) == b"a"
+    assert rig.run(rig.tasks.held(QUEUE, "w")) == [b"x", b"a"]
+    assert rig.run(rig.tasks.length(QUEUE)) == 1
+
+
+def test_a_blocking_move_ends_without_a_task(rig):
+    rig.worker("w")
+    assert rig.run(rig.tasks.wait_for_one(QUEUE, "w", 0.01)) is None
+
+
+# -- settling
+
+
+def test_a_retried_task_waits_for_its_time_by_redis(rig):
+    rig.worker("w", b"a", b"b")
+    before = rig.now()
+    assert rig.run(rig.settle("w", 1, [retry(b"a", b"a again", 30)])) == 0
+    assert rig.held("w") == [b"b"]
+    due = rig.shelf(rig.keys.delayed)
+    assert list(due) == [b"a again"]
+    assert before + 30 <= due[b"a again"] <= rig.now() + 30
+    assert (rig.stat("retried"), rig.stat("died"), rig.logged()) == (1, 0, 2)
+
+
+def test_a_buried_task_lies_in_the_dead_set_at_its_time_of_death(rig):
+    rig.worker("w", b"a")
+    before = rig.now()
+    rig.run(rig.settle("w", 1, [bury(b"a", b"a dead")]))
+    dead = rig.shelf(rig.keys.dead)
+    assert list(dead) == [b"a dead"]
+    assert before <= dead[b"a dead"] <= rig.now()
+    assert (rig.held("w"), rig.stat("died"), rig.stat("retried")) == ([], 1, 0)
+
+
+def test_settling_settles_the_rest_when_one_is_not_in_hand(rig):
+    rig.worker("w", b"a", b"b")
+    lost = rig.run(rig.settle("w", 1, [retry(b"a"), retry(b"stranger"), bury(b"b"), bury(b"stranger")]))
+    assert lost == 2
+    assert rig.census() == {"a": 1, "b": 1}
+    assert (rig.held("w"), rig.stat("retried"), rig.stat("died")) == ([], 1, 1)
+
+
+def test_settling_takes_one_of_equal_payloads(rig):
+    rig.worker("w", b"a", b"a")
+    rig.run(rig.settle("w", 1, [retry(b"a", b"a 1")]))
+    assert rig.held("w") == [b"a"]
+    rig.run(rig.settle("w", 2, [retry(b"a", b"a 2")]))
+    assert set(rig.shelf(rig.keys.delayed)) == {b"a 1", b"a 2"}
+
+
+def test_a_repeated_settlement_does_nothing(rig):
+    rig.worker("w", b"a", b"a")
+    call = rig.settle("w", 1, [retry(b"a")])
+    assert rig.run(call) == 0
+    before = rig.dump()
+    assert rig.run(call) == 0
+    assert rig.dump() == before
+
+
+def test_an_old_settlement_that_arrives_late_does_nothing(rig):
+    rig.worker("w", b"a", b"a")
+    old = rig.settle("w", 1, [bury(b"a", b"a dead")])
+    rig.run(old)
+    rig.run(rig.step("w", 2, 0))
+    before = rig.dump()
+    rig.run(old)
+    assert rig.dump() == before
+
+
+def test_a_retry_that_is_due_first_wakes_the_promoters(rig, store_url):
+    wake = listener(store_url, rig.keys.wake)
+    rig.worker("w", b"a", b"b", b"c")
+    rig.run(rig.settle("w", 1, [retry(b"a", delay=30)]))
+    rig.run(rig.settle("w", 2, [retry(b"b", delay=60)]))
+    rig.run(rig.settle("w", 3, [retry(b"c", delay=10)]))
+    dues = rig.shelf(rig.keys.delayed)
+    assert [float(text) for text in heard(wake)] == [dues[b"a again"], dues[b"c again"]]
+
+
+def test_every_settlement_is_heard_and_kept_in_the_log(rig, store_url):
+    channel = listener(store_url, rig.keys.channel)
+    rig.worker("w", b"a", b"b")
+    rig.run(rig.settle("w", 1, [retry(b"a"), bury(b"b")]))
+    assert heard(channel) == [EVENT] * 3  # the worker's coming was one
+    assert rig.logged() == 3
+
+
+def test_the_dead_set_is_capped_and_says_how_many_it_dropped(rig, monkeypatch):
+    monkeypatch.setattr("taskconsole.store.tasks.DEAD_CAP", 3)
+    rig.raw.zadd(rig.keys.dead, {b"old": rig.now() - 40 * 86_400, b"one": rig.now() - 5, b"two": rig.now() - 4})
+    rig.worker("w", b"a", b"b")
+    rig.run(rig.settle("w", 1, [bury(b"a", b"a dead"), bury(b"b", b"b dead")]))
+    assert list(rig.shelf(rig.keys.dead)) == [b"two", b"a dead", b"b dead"]
+    assert rig.stat("dead_dropped") == 2
+
+
+def test_nothing_is_dropped_from_the_dead_set_below_its_cap(rig):
+    rig.worker("w", b"a")
+    rig.raw.zadd(rig.keys.dead, {b"old": rig.now() - 29 * 86_400})
+    rig.run(rig.settle("w", 1, [bury(b"a", b"a dead")]))
+    assert list(rig.shelf(rig.keys.dead)) == [b"old", b"a dead"]
+    assert rig.raw.hget(rig.keys.stats, "dead_dropped") is None
+
+
+# -- giving back
+
+
+def test_what_is_given_back_runs_next_in_its_old_order(rig):
+    rig.arrive(b"z")
+    rig.worker("w", b"a", b"b", b"c")
+    rig.run(rig.give_back("w", 1, [b"c", b"b"]))
+    assert rig.pending() == [b"b", b"c", b"z"]
+    assert rig.held("w") == [b"a"]
+
+
+def test_of_equal_payloads_the_newest_is_given_back(rig):
+    rig.worker("w", b"same", b"x", b"same")
+    rig.run(rig.give_back("w", 1, [b"same"]))
+    assert rig.held("w") == [b"same", b"x"]
+
+
+def test_what_is_not_in_hand_is_not_given_back(rig):
+    rig.worker("w", b"a")
+    rig.run(rig.give_back("w", 1, [b"stranger", b"a"]))
+    assert rig.census() == {"a": 1}
+
+
+def test_a_repeated_give_back_does_nothing(rig):
+    rig.worker("w", b"a", b"a")
+    call = rig.give_back("w", 1, [b"a"])
+    rig.run(call)
+    before = rig.dump()
+    rig.run(call)
+    assert rig.dump() == before
+
+
+def test_giving_back_is_heard_only_when_something_went_back(rig, store_url):
+    rig.worker("w", b"a")
+    channel = listener(store_url, rig.keys.channel)
+    rig.run(rig.give_back("w", 1, [b"stranger"]))
+    assert heard(channel) == []
+    rig.run(rig.give_back("w", 2, [b"a"]))
+    assert heard(channel) == [EVENT]
+
+
+# -- a worker without a lease
+
+
+@pytest.mark.parametrize("transition", ["step", "settle", "give_back"])
+def test_a_fenced_worker_changes_nothing(rig, transition):
+    rig.arrive(b"z")
+    rig.worker("w", b"a")
+    rig.raw.zrem(rig.keys.workers, "w")
+    call = {
+        "step": rig.step("w", 1, 5, [b"a"]),
+        "settle": rig.settle("w", 1, [retry(b"a")]),
+        "give_back": rig.give_back("w", 1, [b"a"]),
+    }[transition]
+    before = rig.dump()
+    with pytest.raises(LeaseLost):
+        rig.run(call)
+    assert rig.dump() == before
+
+
+def test_an_expired_lease_that_nobody_reclaimed_is_still_a_lease(rig):
+    rig.arrive(b"a")
+    rig.worker("w", b"x")
+    rig.expire_lease("w")
+    assert rig.run(rig.step("w", 1, 1, [b"x"])).payloads == [b"a"]
+    assert rig.held("w") == [b"a"]
