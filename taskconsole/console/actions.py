@@ -127,9 +127,7 @@ MOTIONS = (
         label="half page down",
         tooltip="Half a page down.",
     ),
-    Action(
-        id="move.half_up", key="ctrl+u", name="half_page(-1)", label="half page up", tooltip="Half a page up."
-    ),
+    Action(id="move.half_up", key="ctrl+u", name="half_page(-1)", label="half page up", tooltip="Half a page up."),
     Action(
         id="move.page_down",
         key="pagedown",
@@ -138,12 +136,8 @@ MOTIONS = (
         label="page down",
         tooltip="A page down.",
     ),
-    Action(
-        id="move.page_up", key="pageup", shown="PgUp", name="page(-1)", label="page up", tooltip="A page up."
-    ),
-    Action(
-        id="move.top", key="g,home", shown="g Home", name="end(-1)", label="top", tooltip="To the first line."
-    ),
+    Action(id="move.page_up", key="pageup", shown="PgUp", name="page(-1)", label="page up", tooltip="A page up."),
+    Action(id="move.top", key="g,home", shown="g Home", name="end(-1)", label="top", tooltip="To the first line."),
     Action(
         id="move.bottom",
         key="G,end",

@@ -19,9 +19,7 @@ _TOKEN = re.compile(
 )
 _PARAMETER = re.compile(r"[34]8;2;\d+;\d+;\d+|[34]8;5;\d+|\d+")
 # The bell, the pointer's shape, modes but for the alternate screen, the keyboard protocol.
-_DRAWS_NOTHING = re.compile(
-    r"(?:\x07|\x1b\]22;\w*(?:\x07|\x1b\\)|\x1b\[\?(?!1049)\d+(?:[hl]|\$p)|\x1b\[[<>=]\d*u)+"
-)
+_DRAWS_NOTHING = re.compile(r"(?:\x07|\x1b\]22;\w*(?:\x07|\x1b\\)|\x1b\[\?(?!1049)\d+(?:[hl]|\$p)|\x1b\[[<>=]\d*u)+")
 _SYNC_START, _SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 
 BRIDGE = 5
@@ -109,7 +107,7 @@ class FrameDiff:
             return
         row = self._wanted.setdefault(self._y, {})
         x, style, narrow = self._x, self._style, text.isascii()
-        _break_wide(row, x, x)
+        _break_wide(row, x)
         for char in text:
             width = 1 if narrow else get_character_cell_size(char)
             if self._width and x + width > self._width:
@@ -121,7 +119,8 @@ class FrameDiff:
             if width == 2:
                 row[x + 1] = ("", style)
             x += width
-        _break_wide(row, x, x)
+        if x in row and not row[x][0]:
+            del row[x]
         self._x = x
         self._dirty.add(self._y)
 
@@ -129,7 +128,6 @@ class FrameDiff:
         cells, shown = self._wanted[y], self._shown.setdefault(y, {})
         differ = sorted(x for x, cell in cells.items() if shown.get(x) != cell)
         for start, end in _runs(differ, cells):
-            _break_wide(shown, start, end)
             out.append(f"\x1b[{y + 1};{start + 1}H")
             run = [cells[x] for x in range(start, end)]
             blanks = _blanks_at_the_end(run) if end == self._width else 0
@@ -166,12 +164,11 @@ def _combine(row: dict[int, Cell], x: int, mark: str) -> None:
         row[left] = (char + mark, style)
 
 
-def _break_wide(known: dict[int, Cell], start: int, end: int) -> None:
-    """Overwriting one half of a wide character takes the other half with it: it is unknown then."""
-    if start in known and not known[start][0]:
-        known.pop(start - 1, None)
-    if end in known and not known[end][0]:
-        del known[end]
+def _break_wide(row: dict[int, Cell], x: int) -> None:
+    """A line of text begins or ends between the halves of a wide character: both are unknown then."""
+    if x in row and not row[x][0]:
+        del row[x]
+        row.pop(x - 1, None)
 
 
 def _write_run(out: list[str], y: int, start: int, cells: list[Cell], style: str) -> str:

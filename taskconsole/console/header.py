@@ -120,10 +120,7 @@ def details(
     room = max(0, width - 9)
     return (
         rule(title, width, glyphs),
-        *(
-            ((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN))
-            for label, text in lines
-        ),
+        *(((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN)) for label, text in lines),
     )
 
 

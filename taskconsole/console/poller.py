@@ -102,12 +102,8 @@ class Poller:
         self._publish_down(Phase.DENIED, error, failures=0, since=time.monotonic(), retry_at=0.0)
         return FOREVER
 
-    def _publish_down(
-        self, phase: Phase, error: str, *, failures: int, since: float, retry_at: float
-    ) -> None:
-        self._link = replace(
-            self._link, phase=phase, error=error, failures=failures, since=since, retry_at=retry_at
-        )
+    def _publish_down(self, phase: Phase, error: str, *, failures: int, since: float, retry_at: float) -> None:
+        self._link = replace(self._link, phase=phase, error=error, failures=failures, since=since, retry_at=retry_at)
         self._publish(self._link)
 
     def _note_restart(self, run_id: str) -> None:

@@ -95,6 +95,6 @@ def guard(strip: Strip) -> Strip:
     if all(segment.text.isprintable() for segment in strip):
         return strip
     width = strip.cell_length
-    return Strip(
-        [Segment(safe(text), style) for text, style, control in strip if not control]
-    ).adjust_cell_length(width)
+    return Strip([Segment(safe(text), style) for text, style, control in strip if not control]).adjust_cell_length(
+        width
+    )

@@ -80,15 +80,13 @@ def heading(placed: Sequence[Placed[T]], gap: str = " ") -> Line:
     return ((" " * MARKER + gap.join(cells), Tone.TITLE),)
 
 
-def row_line(  # noqa: PLR0917 (one call per row: keywords would cost more than they tell)
+def row_line(
     placed: Sequence[Placed[T]], value: T, now: float, marker: str, glyphs: Glyphs = UNICODE, gap: str = " "
 ) -> Line:
     """One row of a table, neighbours of one tone joined so that they cost one change of colour."""
     pieces = [(marker, Tone.PLAIN)]
     for place in placed:
-        text = (
-            cell(place.column.text(value, now, place.width), place.width, place.column.justify, glyphs) + gap
-        )
+        text = cell(place.column.text(value, now, place.width), place.width, place.column.justify, glyphs) + gap
         tone = place.column.tone(value)
         if pieces[-1][1] is tone or not text.strip():
             pieces[-1] = (pieces[-1][0] + text, pieces[-1][1])

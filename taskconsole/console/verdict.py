@@ -77,9 +77,7 @@ def _state_verdict(queue: QueueStats, now: float) -> Verdict | None:
             text = f"{name}: NO WORKERS, {count(queue.pending)} pending{held}{oldest}"
             return Verdict(level=Level.CRIT, queue=queue.name, text=text, fix=worker_command(queue.name))
         case QueueState.SATURATED:
-            text = (
-                f"{name}: SATURATED {queue.active}/{queue.capacity}, {count(queue.pending)} pending{oldest}"
-            )
+            text = f"{name}: SATURATED {queue.active}/{queue.capacity}, {count(queue.pending)} pending{oldest}"
             return Verdict(level=Level.WARN, queue=queue.name, text=text)
         case QueueState.PAUSED:
             text = f"{name}: PAUSED {_paused_by(queue, now)}, {count(queue.pending)} pending"
@@ -116,9 +114,7 @@ def _idle(queue: QueueStats) -> str:
     """Why nothing happens in a queue that is well."""
     if queue.workers:
         return "1 worker waits for tasks" if queue.workers == 1 else f"{queue.workers} workers wait for tasks"
-    return (
-        "empty; no worker serves it" if not queue.delayed else "only delayed tasks; no worker serves it yet"
-    )
+    return "empty; no worker serves it" if not queue.delayed else "only delayed tasks; no worker serves it yet"
 
 
 def drain_eta(queue: QueueStats, growth: float | None) -> str:

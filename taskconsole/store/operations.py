@@ -150,7 +150,7 @@ class OperationStore:
         return Call.of(
             "undo",
             (k.trash_note(token), k.trash(token), k.queue, k.delayed, k.dead, k.paused, k.log),
-            (UNDO_BATCH, LOG_CAP, k.channel, event),
+            (UNDO_BATCH, LOG_CAP, k.channel, event, k.wake),
             parse,
         )
 

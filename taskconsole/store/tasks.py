@@ -170,6 +170,10 @@ class TaskStore:
         """How many tasks are pending."""
         return command("LLEN", self.names.of(queue).queue, parse=int)
 
+    def is_paused(self, queue: str) -> Call[bool]:
+        """True when the queue is paused."""
+        return command("EXISTS", self.names.of(queue).paused, parse=bool)
+
     def wait_for_one(self, queue: str, worker_id: str, seconds: float) -> Call[bytes | None]:
         """Block until a task comes and move it into this worker's hands.
 

@@ -248,12 +248,12 @@ class AsyncWire:
             raise translate(reply, self.address)
         return call.parse(reply)
 
-    async def run_all(self, calls: Sequence[Call[Any]]) -> list[Any]:
+    async def run_all(self, calls: Sequence[Call[Any]], *, timeout: float | None = None) -> list[Any]:  # noqa: ASYNC109
         """Carry out several calls in one round trip; a refused one yields its `StoreError` in its place."""
         if not calls:
             return []
         async with self._lock:
-            replies = await self._exchange(calls, self._timeout)
+            replies = await self._exchange(calls, self._timeout if timeout is None else timeout)
         return [_read_reply(call, reply, self.address) for call, reply in zip(calls, replies, strict=True)]
 
     async def _exchange(self, calls: Sequence[Call[Any]], seconds: float) -> list[Any]:

@@ -127,8 +127,8 @@ class Fetcher:
         # While there is work in hand a small claim costs a round trip that a later, larger one saves.
         return 0 if asked < min(WORTHWHILE, self._grow) and pool.ready else asked
 
-    async def _claim(self, lane: Lane, asked: int, first: bytes | None = None) -> int:
-        """Claim from one lane, `first` being a task that is in its list already; returns how many to run there are."""
+    async def _claim(self, lane: Lane, asked: int) -> int:
+        """Claim from one lane; returns how many tasks there are to run."""
         claimed = await lane.step(asked)
         if claimed is None:
             return 0  # the lane started anew; what was in its list has gone back
@@ -137,11 +137,6 @@ class Fetcher:
             self._mean_bytes += 0.2 * (sum(map(len, payloads)) / len(payloads) - self._mean_bytes)
         # Double as long as the queue gives all we ask for, as TCP does: two workers that start share a burst.
         self._grow = min(2 * self._grow, self._options.max_claim) if len(payloads) >= asked else max(1, len(payloads))
-        if first is not None:
-            if lane.paused or self._pool.free <= 0:
-                await lane.give_back([*reversed(payloads), first])
-                return 0
-            payloads.insert(0, first)
         if payloads:
             self._pool.feed(lane, payloads)
         return len(payloads)
@@ -199,7 +194,11 @@ class Fetcher:
             return 0
         if payload is None:
             return 0
-        return await self._claim(lane, max(0, min(self.appetite(), self._pool.free - 1)), first=payload)
+        if lane.paused or self._pool.free <= 0:
+            await lane.give_back([payload])
+            return 0
+        self._pool.feed(lane, [payload])
+        return 1
 
     async def _stop_waiting(self, lane: Lane) -> bytes | None:
         """End a blocking wait; the task it may have brought."""

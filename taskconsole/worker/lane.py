@@ -243,15 +243,24 @@ class Lane:
     # -- waiting and putting right
 
     async def wait_for_one(self) -> bytes | None:
-        """Block until a task comes; None after a while without one.
+        """Block until a task comes; None after a while without one. Sets `paused` as it was when the task came.
 
         Raises:
             StoreUnavailable: The answer may have been lost with a task in it: reconcile.
+            StoreError: Redis refused.
         """
         seconds = self._options.block
-        return await self._waiter_wire.run(
-            self._store.wait_for_one(self.queue, self.worker_id, seconds), timeout=seconds + 2.0
+        # The blocking move does not look at the pause. Redis answers the second call right after the first, so
+        # the look costs no round trip of its own.
+        task, paused = await self._waiter_wire.run_all(
+            [self._store.wait_for_one(self.queue, self.worker_id, seconds), self._store.is_paused(self.queue)],
+            timeout=seconds + 2.0,
         )
+        for answer in (task, paused):
+            if isinstance(answer, Exception):
+                raise answer
+        self.paused = paused
+        return task  # type: ignore[no-any-return]
 
     async def drop_waiter(self) -> None:
         """Close the connection of the blocking wait."""

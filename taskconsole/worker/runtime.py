@@ -145,7 +145,7 @@ class Worker:
         """Make the services; nothing runs yet."""
         options, settings = self.options, self.settings
         store, workers = TaskStore(Namespace(settings.prefix)), WorkerStore(Namespace(settings.prefix))
-        self.pool = Pool(self.registry, options=options, clock=self.clock, on_room=lambda: self.fetcher.nudge())
+        self.pool = Pool(self.registry, options=options, clock=self.clock, on_room=self._on_room)
         self.lanes = [
             Lane(
                 queue,
@@ -171,7 +171,7 @@ class Worker:
             store=store,
             wire=self._new_wire(),
             clock=self.clock,
-            on_listener=lambda: self.heartbeat.soon(),
+            on_listener=self._on_listener,
         )
         self.reclaimer = Reclaimer(
             self.lanes,
@@ -193,6 +193,12 @@ class Worker:
             on_command=self._command,
             on_lost=self._lost,
         )
+
+    def _on_room(self) -> None:
+        self.fetcher.nudge()
+
+    def _on_listener(self) -> None:
+        self.heartbeat.soon()
 
     def _fenced(self, lane: Lane) -> None:
         self.pool.drop(lane)

@@ -74,10 +74,7 @@ def hostile():
         ]
     )
     backend.publish(
-        *(
-            Event(kind=EventKind.MESSAGE, at=time.time(), queue=t, task=t, id=t, worker=t, by=t, text=t)
-            for t in HOSTILE
-        )
+        *(Event(kind=EventKind.MESSAGE, at=time.time(), queue=t, task=t, id=t, worker=t, by=t, text=t) for t in HOSTILE)
     )
     return backend
 
@@ -116,9 +113,7 @@ def main():
     elif what == "hostile":
         backend = hostile()
     elif what == "refused":
-        return run_console(
-            Refused(), address="127.0.0.1:6379/0", offer="taskconsole demo   starts an embedded server"
-        )
+        return run_console(Refused(), address="127.0.0.1:6379/0", offer="taskconsole demo   starts an embedded server")
     elif what == "crash":
         return crash()
     else:

@@ -66,9 +66,7 @@ def test_hostile_names_fit_and_are_harmless(text):
     line = plain(row_line(placed, QueueRow(stats=queue(text)), NOW, "  "))
     assert line.isprintable()
     assert cell_len(line) <= 80
-    event = Event(
-        kind=EventKind.MESSAGE, at=NOW, queue=text, task=text, id=text, worker=text, by=text, text=text
-    )
+    event = Event(kind=EventKind.MESSAGE, at=NOW, queue=text, task=text, id=text, worker=text, by=text, text=text)
     line = plain(event_line(fit(EVENTS, 80, margin=1), event, 80, UNICODE))
     assert line.isprintable()
     assert cell_len(line) <= 81
@@ -144,9 +142,7 @@ def test_an_event_of_a_task():
         "ms": 1200.0,
         "text": "KeyError",
     }
-    assert (
-        event_text(died) == " 14:13:20 mail       DIED        send             8f2c91aa try 3  1.2s  KeyErr…"
-    )
+    assert event_text(died) == " 14:13:20 mail       DIED        send             8f2c91aa try 3  1.2s  KeyErr…"
     assert event_text(died, 160).endswith("8f2c91aa try 3  1.2s  KeyError")
     assert " 14:13:20.000 mail" in event_text(died, 160)
 
@@ -157,6 +153,4 @@ def test_an_event_of_many_tasks_says_how_many():
 
 def test_what_is_about_no_task_has_the_whole_line():
     gap = {"kind": EventKind.GAP, "queue": "", "text": "events between 13:30:00 and 13:33:20 were not seen"}
-    assert (
-        event_text(gap) == " 14:13:20 -          GAP         events between 13:30:00 and 13:33:20 were not …"
-    )
+    assert event_text(gap) == " 14:13:20 -          GAP         events between 13:30:00 and 13:33:20 were not …"

@@ -16,9 +16,7 @@ def entry(**values):
 
 def test_all_fields():
     typed = entry(args='["ada", 1]', kwargs='{"n": null}', delay="5m")
-    assert parse(typed) == Enqueue(
-        queue="mail", task="send", args=("ada", 1), kwargs={"n": None}, delay=300.0
-    )
+    assert parse(typed) == Enqueue(queue="mail", task="send", args=("ada", 1), kwargs={"n": None}, delay=300.0)
 
 
 def test_empty_fields_are_left_out():

@@ -23,9 +23,7 @@ class LogApp(App):
 
 
 def made(first, last, kind=EventKind.DONE):
-    return [
-        Event(kind=kind, at=1.79e9 + n, queue="q", task=f"task{n}", id=f"{n:08d}") for n in range(first, last)
-    ]
+    return [Event(kind=kind, at=1.79e9 + n, queue="q", task=f"task{n}", id=f"{n:08d}") for n in range(first, last)]
 
 
 @pytest.fixture

@@ -115,7 +115,9 @@ def test_a_command_is_carried_out_and_reported(feed, backend, told):
 
 def test_after_a_command_the_next_reading_does_not_wait_for_its_time(feed, backend, told):
     feed.set_focused(False)
+    seen = backend.readings
     feed.wake()
+    until(lambda: backend.readings > seen)
     before = backend.readings
     feed.submit(Enqueue(queue="mail", task="send"))
     until(lambda: backend.readings > before, seconds=4)
@@ -148,9 +150,9 @@ def test_an_action_never_waits_behind_a_reading(feed, backend, told):
 
 def test_too_many_commands_are_refused(told):
     idle = Feed(FakeBackend, told)
-    assert [idle.submit(Enqueue(queue="q", task="t")) for _ in range(MAX_COMMANDS + 1)] == [
-        True
-    ] * MAX_COMMANDS + [False]
+    assert [idle.submit(Enqueue(queue="q", task="t")) for _ in range(MAX_COMMANDS + 1)] == [True] * MAX_COMMANDS + [
+        False
+    ]
 
 
 def test_nothing_is_sent_while_disconnected(feed, backend, told):

@@ -36,12 +36,8 @@ def paint(y, x, pieces):
     return f"\x1b[{y + 1};{x + 1}H" + "".join(segment(style, text) for style, text in pieces)
 
 
-pieces = st.lists(
-    st.tuples(st.sampled_from(STYLES), st.text(alphabet="ab1 漢é▁", max_size=6)), min_size=1, max_size=4
-)
-updates = st.lists(
-    st.tuples(st.integers(0, HEIGHT - 1), st.integers(0, WIDTH - 1), pieces), min_size=1, max_size=4
-)
+pieces = st.lists(st.tuples(st.sampled_from(STYLES), st.text(alphabet="ab1 漢é▁", max_size=6)), min_size=1, max_size=4)
+updates = st.lists(st.tuples(st.integers(0, HEIGHT - 1), st.integers(0, WIDTH - 1), pieces), min_size=1, max_size=4)
 
 
 def cells(screen):
@@ -64,9 +60,7 @@ def test_the_terminal_looks_the_same_cell_by_cell(frames):
         # Terminals differ in what is left of a wide character that was half overwritten; Textual does not do it.
         assume(len(frame) == len(frames) == 1 or not any("漢" in t for _, _, line in frame for _, t in line))
         spans = sorted(frame, key=lambda update: update[0])
-        data = "".join(
-            paint(y, x, _clipped(x, line)) + ("\n" if y < spans[-1][0] else "") for y, x, line in spans
-        )
+        data = "".join(paint(y, x, _clipped(x, line)) + ("\n" if y < spans[-1][0] else "") for y, x, line in spans)
         plain_stream.feed(data)
         diffed_stream.feed(feed(diff, data))
         assert cells(diffed) == cells(plain)
@@ -87,6 +81,14 @@ def _clipped(x, line):
         if part:
             kept.append((style, part))
     return kept
+
+
+def test_half_of_a_wide_character_is_never_drawn_again():
+    diff = FrameDiff()
+    feed(diff, paint(0, 0, [("", "漢字x")]))
+    feed(diff, paint(0, 1, [("", "ab")]))
+    diff.forget()
+    assert diff.changes() == "\x1b[1;2Hab\x1b[1;5Hx"
 
 
 def test_overwriting_half_of_a_wide_character_draws_the_other_half_again():

@@ -113,7 +113,7 @@ async def test_rows_do_not_jump_under_the_eye(pilot):
     grid = pilot.app.grid
     names = [f"n{n:02d}" for n in range(40)]
     grid.show(rows(*names), 0.0)
-    await pilot.press(*["j"] * 20)
+    await pilot.press(*["j"] * 22, "k", "k")
     before = next(y for y, line in enumerate(lines_of(pilot.app)) if line.startswith("> n20"))
     grid.show(rows("a1", "a2", "a3", *names), 1.0)
     await pilot.pause()

@@ -45,9 +45,7 @@ def test_nobody_looking_means_few_readings(poller):
 
 def test_a_slow_link_is_read_less_often(poller, backend, monkeypatch):
     reading = backend.overview()
-    monkeypatch.setattr(
-        backend, "overview", lambda: type(reading)(at=1.0, server=reading.server, queues=(), rtt=0.6)
-    )
+    monkeypatch.setattr(backend, "overview", lambda: type(reading)(at=1.0, server=reading.server, queues=(), rtt=0.6))
     assert poller.run_once() == pytest.approx(2.4)
     assert poller.links[-1].words(poller.links[-1].read_at) == "LIVE 2s slow link"
 

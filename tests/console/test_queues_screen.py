@@ -174,9 +174,7 @@ async def test_a_task_is_enqueued_by_the_form():
         await until_shown(app, "enter enqueues")
         await pilot.press("enter")
         await until_shown(app, "enqueued send on emails")
-        assert app.backend.applied == [
-            Enqueue(queue="emails", task="send", args=(1, 2), kwargs={"a": 1}, delay=300.0)
-        ]
+        assert app.backend.applied == [Enqueue(queue="emails", task="send", args=(1, 2), kwargs={"a": 1}, delay=300.0)]
         assert app.screen is app.queues
 
 
@@ -337,9 +335,7 @@ async def test_events_arrive_in_the_log():
         pilot.app.backend.publish(
             Event(kind=EventKind.DIED, at=1.79e9, queue="mail", task="send", id="abc", text="KeyError: 'x'")
         )
-        await until_shown(
-            pilot.app, "14:13:20 mail       DIED        send             abc      KeyError: 'x'"
-        )
+        await until_shown(pilot.app, "14:13:20 mail       DIED        send             abc      KeyError: 'x'")
 
 
 async def test_tab_goes_to_the_events_and_back():
@@ -373,14 +369,10 @@ async def test_ascii_means_ascii():
 
 async def test_hostile_texts_are_text():
     names = [f"{n}{text}" for n, text in enumerate(HOSTILE)]
-    backend = FakeBackend(
-        [queue(name, pending=1, trouble=text) for name, text in zip(names, HOSTILE, strict=True)]
-    )
+    backend = FakeBackend([queue(name, pending=1, trouble=text) for name, text in zip(names, HOSTILE, strict=True)])
     async with running(backend, size=(160, 60)) as pilot:
         app = pilot.app
-        backend.publish(
-            *(Event(kind=EventKind.MESSAGE, at=1.0, queue=t, task=t, id=t, text=t) for t in HOSTILE)
-        )
+        backend.publish(*(Event(kind=EventKind.MESSAGE, at=1.0, queue=t, task=t, id=t, text=t) for t in HOSTILE))
         await until_shown(app, "[@click=app.quit]OK[/]")
         for y in range(4, 40):
             await pilot.click(offset=(4, y))

@@ -38,9 +38,10 @@ def test_a_rate_is_of_the_last_seconds_only():
 
 
 def test_what_the_backend_says_stands():
-    assert rates_of([reading(t, queue("q", done_total=9, in_rate=1.5, out_rate=2.5)) for t in (1.0, 2.0)])[
-        -1
-    ] == (1.5, 2.5)
+    assert rates_of([reading(t, queue("q", done_total=9, in_rate=1.5, out_rate=2.5)) for t in (1.0, 2.0)])[-1] == (
+        1.5,
+        2.5,
+    )
 
 
 def test_a_restart_makes_no_rate():

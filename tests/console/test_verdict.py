@@ -72,9 +72,7 @@ def test_what_to_do_next():
         "p resumes it",
     )
     assert "may write" in explain(billing, NOW, 0.0, read_only=True)[1]
-    assert explain(emails, NOW, 1.0, read_only=False)[1].startswith(
-        "start one: taskconsole --headless worker"
-    )
+    assert explain(emails, NOW, 1.0, read_only=False)[1].startswith("start one: taskconsole --headless worker")
     assert explain(reports, NOW, 1.0, read_only=False)[0] == "all 16 slots of 2 workers are taken"
     assert explain(default, NOW, -1.0, read_only=False) == ("15 of 32 slots at work", "empty: 5s")
     assert explain(webhooks, NOW, None, read_only=False) == ("1 worker waits for tasks", "nothing to do")

@@ -127,7 +127,7 @@ class QueuesScreen(Screen[None]):
             rows = [
                 QueueRow(
                     stats=queue,
-                    growth=None if stale else self._trails.growth(queue.name, overview.at, queue.pending),
+                    growth=self._trails.growth(queue.name, overview.at, queue.pending),
                     stale=stale,
                     glyphs=self._glyphs,
                 )
@@ -186,7 +186,7 @@ class QueuesScreen(Screen[None]):
 
     def action_enqueue(self) -> None:
         """Open the form for a task, for the selected queue unless another is typed."""
-        if not self.is_current:
+        if self.app.screen is not self:
             # A second key press that came before the form could take it.
             return
         row = self.grid.selected
@@ -198,9 +198,7 @@ class QueuesScreen(Screen[None]):
             self._send(command, f"enqueueing {command.task} on {command.queue}")
 
     def _send(self, command: Command, doing: str) -> None:
-        if self._link.phase is not Phase.LIVE:
-            self.show_status("not connected: nothing was sent", ok=False)
-        elif self._submit(command):
+        if self._submit(command):
             self.show_status(doing)
         else:
             self.show_status("too many commands are waiting: nothing was sent", ok=False)

@@ -2,6 +2,7 @@
 -- KEYS  1 note (HASH)  2 trash (LIST or ZSET)  3 queue (LIST)  4 delayed (ZSET)  5 dead (ZSET)  6 paused (STRING)
 --       7 log (STREAM)
 -- ARGV  1 how many tasks to bring back in one call, when they must be merged  2 cap of the log  3 channel  4 event
+--       5 wake channel
 -- Returns {what was undone, tasks still to bring back: call again while it is above 0}
 --         {"undone", 0} when it was undone before, {"", 0} when there is nothing to undo (any more),
 --         {"changed", 0} when the task or queue has moved on meanwhile
@@ -47,6 +48,11 @@ elseif op == 'purge' then
     end
     left = redis.call('ZCARD', KEYS[2])
   end
+end
+if op == 'reschedule' or note.state == 'delayed' then
+  -- Promoters sleep until the head of the set is due: what came back may be due before it.
+  local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
+  if head then redis.call('PUBLISH', ARGV[5], head) end
 end
 if left == 0 then
   redis.call('HSET', KEYS[1], 'op', 'undone')

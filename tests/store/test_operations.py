@@ -1,0 +1,330 @@
+"""What operators do: pause, resume, reschedule, delete, requeue, purge."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskconsole.errors import WrongType
+from taskconsole.store.keys import TOMBSTONE
+from taskconsole.store.operations import KEEP_TRASH, NEAR, WINDOW
+from tests.store.rig import EVENT, FAR, QUEUE, heard, listener
+
+
+def pause(rig, token="t", note=b"note"):
+    return rig.operations.pause(QUEUE, note, token=token, event=EVENT)
+
+
+def resume(rig, token="t"):
+    return rig.operations.resume(QUEUE, token=token, event=EVENT)
+
+
+def reschedule(rig, payload, due, token="t"):
+    return rig.operations.reschedule(QUEUE, payload, due, token=token, event=EVENT)
+
+
+def delete(rig, state, payload, token="t"):
+    return rig.operations.delete(QUEUE, state, payload, token=token, event=EVENT)
+
+
+def delete_pending(rig, payload, from_right, token="t"):
+    return rig.operations.delete_pending(QUEUE, payload, from_right, token=token, event=EVENT)
+
+
+def requeue(rig, state, payload, to_run, token="t", **options):
+    return rig.operations.requeue(QUEUE, state, payload, to_run, token=token, event=EVENT, **options)
+
+
+def purge(rig, state, token="t", at_most=None):
+    return rig.operations.purge(QUEUE, state, token=token, event=EVENT, at_most=at_most)
+
+
+def shelf(rig, state):
+    return {"delayed": rig.keys.delayed, "dead": rig.keys.dead}[state]
+
+
+def note(rig, token="t"):
+    key = rig.keys.trash_note(token)
+    assert rig.raw.ttl(key) == KEEP_TRASH
+    return rig.raw.hgetall(key)
+
+
+# -- pause and resume
+
+
+def test_a_pause_says_who_made_it(rig, store_url):
+    channel = listener(store_url, rig.keys.channel)
+    assert rig.run(pause(rig, note=b"ada, 3 am")) == (True, b"ada, 3 am")
+    assert rig.raw.get(rig.keys.paused) == b"ada, 3 am"
+    assert (rig.logged(), heard(channel)) == (1, [EVENT])
+
+
+def test_the_second_of_two_pauses_learns_of_the_first_and_changes_nothing(rig):
+    rig.run(pause(rig, "one", b"ada"))
+    before = rig.dump()
+    assert rig.run(pause(rig, "two", b"bob")) == (False, b"ada")
+    assert rig.dump() == before
+
+
+def test_a_repeated_pause_answers_as_before_and_is_done_once(rig):
+    rig.run(pause(rig))
+    before = rig.dump()
+    assert rig.run(pause(rig)) == (True, b"note")
+    assert rig.dump() == before
+
+
+def test_a_late_copy_of_a_pause_does_not_stop_a_queue_that_was_resumed(rig):
+    rig.run(pause(rig, "one"))
+    rig.run(resume(rig, "two"))
+    assert rig.run(pause(rig, "one"))[0]
+    assert rig.raw.get(rig.keys.paused) is None
+
+
+def test_a_resume_gives_what_the_pause_said(rig, store_url):
+    rig.run(pause(rig, "one", b"ada"))
+    channel = listener(store_url, rig.keys.channel)
+    assert rig.run(resume(rig, "two")) == (True, b"ada")
+    assert rig.raw.get(rig.keys.paused) is None
+    assert (rig.logged(), heard(channel)) == (2, [EVENT])
+
+
+def test_resuming_what_is_not_paused_changes_nothing(rig):
+    assert rig.run(resume(rig)) == (False, b"")
+    assert rig.dump() == {}
+
+
+def test_a_late_copy_of_a_resume_does_not_start_a_queue_that_was_paused_again(rig):
+    rig.run(pause(rig, "one", b"ada"))
+    rig.run(resume(rig, "two"))
+    rig.run(pause(rig, "three", b"bob"))
+    assert rig.run(resume(rig, "two")) == (True, b"ada")
+    assert rig.raw.get(rig.keys.paused) == b"bob"
+
+
+# -- reschedule
+
+
+def test_a_delayed_task_gets_another_time_and_the_promoters_hear_of_it(rig, store_url):
+    wake = listener(store_url, rig.keys.wake)
+    channel = listener(store_url, rig.keys.channel)
+    rig.raw.zadd(rig.keys.delayed, {b"a": FAR, b"b": FAR})
+    assert rig.run(reschedule(rig, b"a", FAR - 5)) == FAR
+    assert rig.shelf(rig.keys.delayed) == {b"a": FAR - 5, b"b": FAR}
+    assert [float(text) for text in heard(wake)] == [FAR - 5]
+    assert (rig.logged(), heard(channel)) == (1, [EVENT])
+
+
+def test_rescheduling_what_is_gone_changes_nothing(rig):
+    assert rig.run(reschedule(rig, b"a", FAR)) is None
+    assert rig.dump() == {}
+
+
+def test_a_repeated_reschedule_answers_as_before_and_is_done_once(rig):
+    rig.raw.zadd(rig.keys.delayed, {b"a": FAR})
+    rig.run(reschedule(rig, b"a", FAR - 5, "one"))
+    rig.run(reschedule(rig, b"a", FAR - 9, "two"))
+    before = rig.dump()
+    assert rig.run(reschedule(rig, b"a", FAR - 5, "one")) == FAR
+    assert rig.dump() == before
+
+
+# -- delete from a shelf
+
+
+@pytest.mark.parametrize("state", ["delayed", "dead"])
+def test_one_task_is_taken_off_its_shelf(rig, state, store_url):
+    channel = listener(store_url, rig.keys.channel)
+    rig.raw.zadd(shelf(rig, state), {b"a": 5, b"b": 6})
+    assert rig.run(delete(rig, state, b"a"))
+    assert rig.shelf(shelf(rig, state)) == {b"b": 6}
+    assert note(rig) == {b"op": b"delete", b"state": state.encode(), b"payload": b"a", b"score": b"5"}
+    assert (rig.logged(), heard(channel)) == (1, [EVENT])
+
+
+@pytest.mark.parametrize("state", ["delayed", "dead"])
+def test_deleting_what_is_gone_changes_nothing(rig, state):
+    rig.raw.zadd(shelf(rig, state), {b"b": 6})
+    before = rig.dump()
+    assert rig.run(delete(rig, state, b"a")) is False
+    assert rig.dump() == before
+
+
+def test_a_late_copy_of_a_delete_does_not_take_an_equal_task_that_came_later(rig):
+    rig.raw.zadd(rig.keys.delayed, {b"a": 5})
+    rig.run(delete(rig, "delayed", b"a"))
+    rig.raw.zadd(rig.keys.delayed, {b"a": 7})
+    before = rig.dump()
+    assert rig.run(delete(rig, "delayed", b"a"))
+    assert rig.dump() == before
+
+
+# -- delete from a queue
+
+
+@pytest.mark.parametrize(("from_right", "left"), [(0, [b"b", b"c"]), (1, [b"a", b"c"]), (2, [b"a", b"b"])])
+def test_a_pending_task_is_deleted_where_it_was_seen(rig, from_right, left, store_url):
+    channel = listener(store_url, rig.keys.channel)
+    rig.arrive(b"a", b"b", b"c")
+    target = [b"a", b"b", b"c"][from_right]
+    assert rig.run(delete_pending(rig, target, from_right))
+    assert rig.pending() == left
+    assert note(rig) == {b"op": b"delete", b"state": b"pending", b"payload": target, b"score": b"0"}
+    assert (rig.logged(), heard(channel)) == (1, [EVENT])
+
+
+def test_a_pending_task_is_found_though_others_have_gone_before_it(rig):
+    rig.arrive(*(b"%d" % i for i in range(300)))
+    rig.raw.rpop(QUEUE, 150)
+    assert rig.run(delete_pending(rig, b"160", 160))
+    assert b"160" not in rig.pending()
+    assert len(rig.pending()) == 149
+
+
+def test_a_pending_task_is_found_though_the_queue_has_become_shorter_than_its_place(rig):
+    rig.arrive(b"a", b"b")
+    assert rig.run(delete_pending(rig, b"b", 150))
+    assert rig.pending() == [b"a"]
+
+
+def test_a_pending_task_outside_the_window_is_not_found_and_nothing_is_changed(rig):
+    rig.arrive(*(b"%d" % i for i in range(1000)))
+    before = rig.dump()
+    assert rig.run(delete_pending(rig, b"900", 900 - WINDOW - 1)) is False
+    assert rig.run(delete_pending(rig, b"100", 100 + WINDOW + 1)) is False
+    assert rig.run(delete_pending(rig, b"nowhere", 5)) is False
+    assert rig.dump() == before
+    assert rig.run(delete_pending(rig, b"900", 900 - WINDOW))
+    assert rig.run(delete_pending(rig, b"100", 100 + WINDOW, token="u"))
+
+
+@pytest.mark.parametrize("place", ["right", "left"])
+def test_near_an_end_the_element_itself_goes(rig, place):
+    count = 3 * NEAR
+    payloads = [b"%d" % i for i in range(count)]
+    rig.arrive(*payloads)
+    index = NEAR - 5 if place == "right" else count - NEAR + 5
+    assert rig.run(delete_pending(rig, payloads[index], index))
+    assert rig.pending() == payloads[:index] + payloads[index + 1 :]
+    assert rig.stat("tombstones") == 0
+
+
+def test_deep_in_a_queue_a_tombstone_takes_its_place(rig):
+    payloads = [b"%d" % i for i in range(3 * NEAR)]
+    rig.arrive(*payloads)
+    index = NEAR + NEAR // 2
+    assert rig.run(delete_pending(rig, payloads[index], index))
+    assert rig.pending() == payloads[:index] + [TOMBSTONE] + payloads[index + 1 :]
+    assert rig.stat("tombstones") == 1
+    before = rig.dump()
+    assert rig.run(delete_pending(rig, payloads[index], index))
+    assert rig.dump() == before
+
+
+def test_of_equal_pending_tasks_one_is_deleted(rig):
+    rig.arrive(b"same", b"other", b"same", b"same")
+    assert rig.run(delete_pending(rig, b"same", 2))
+    assert sorted(rig.pending()) == [b"other", b"same", b"same"]
+
+
+def test_of_equal_tasks_in_a_long_queue_one_near_the_place_is_deleted(rig):
+    count = 3 * NEAR
+    middle = NEAR + NEAR // 2
+    payloads = [b"%d" % i for i in range(count)]
+    payloads[3] = payloads[middle] = payloads[count - 3] = b"same"
+    rig.arrive(*payloads)
+    assert rig.run(delete_pending(rig, b"same", middle))
+    payloads[middle] = TOMBSTONE
+    assert rig.pending() == payloads
+
+
+def test_a_late_copy_of_a_pending_delete_does_not_take_an_equal_task(rig):
+    rig.arrive(b"same", b"same")
+    rig.run(delete_pending(rig, b"same", 0))
+    before = rig.dump()
+    assert rig.run(delete_pending(rig, b"same", 0))
+    assert rig.dump() == before
+
+
+# -- requeue
+
+
+@pytest.mark.parametrize("state", ["delayed", "dead"])
+@pytest.mark.parametrize(("next_to_run", "order"), [(True, [b"a!", b"z"]), (False, [b"z", b"a!"])])
+def test_a_task_goes_from_its_shelf_back_to_its_queue(rig, state, next_to_run, order, store_url):
+    channel = listener(store_url, rig.keys.channel)
+    rig.arrive(b"z")
+    rig.raw.zadd(shelf(rig, state), {b"a": 5, b"b": 6})
+    assert rig.run(requeue(rig, state, b"a", b"a!", next_to_run=next_to_run))
+    assert rig.pending() == order
+    assert rig.shelf(shelf(rig, state)) == {b"b": 6}
+    assert note(rig) == {b"op": b"requeue"}
+    assert (rig.logged(), heard(channel)) == (1, [EVENT])
+
+
+def test_requeueing_what_is_gone_changes_nothing(rig):
+    assert rig.run(requeue(rig, "dead", b"a", b"a!")) is False
+    assert rig.dump() == {}
+
+
+def test_a_late_copy_of_a_requeue_does_not_take_an_equal_task(rig):
+    rig.raw.zadd(rig.keys.dead, {b"a": 5})
+    rig.run(requeue(rig, "dead", b"a", b"a!"))
+    rig.raw.zadd(rig.keys.dead, {b"a": 6})
+    before = rig.dump()
+    assert rig.run(requeue(rig, "dead", b"a", b"a!"))
+    assert rig.dump() == before
+
+
+def test_a_requeue_into_a_key_of_another_type_is_refused_and_the_task_stays(rig):
+    rig.raw.zadd(rig.keys.dead, {b"a": 5})
+    rig.raw.set(QUEUE, "text", ex=100)
+    before = rig.dump()
+    with pytest.raises(WrongType):
+        rig.run(requeue(rig, "dead", b"a", b"a!"))
+    assert rig.dump() == before
+
+
+# -- purge
+
+
+def fill(rig, state, *payloads):
+    if state == "pending":
+        rig.arrive(*payloads)
+    else:
+        rig.raw.zadd(shelf(rig, state), {p: i for i, p in enumerate(payloads)})
+
+
+@pytest.mark.parametrize("state", ["pending", "delayed", "dead"])
+def test_a_purge_moves_everything_of_one_state_into_the_trash(rig, state, store_url):
+    channel = listener(store_url, rig.keys.channel)
+    for other in ("pending", "delayed", "dead"):
+        fill(rig, other, b"%s-1" % other.encode(), b"%s-2" % other.encode())
+    assert rig.run(purge(rig, state)) == (True, 2)
+    source = rig.keys.queue if state == "pending" else shelf(rig, state)
+    assert rig.raw.exists(source) == 0
+    assert rig.raw.ttl(rig.keys.trash("t")) == KEEP_TRASH
+    assert note(rig) == {b"op": b"purge", b"state": state.encode(), b"n": b"2"}
+    assert sum(rig.census().values()) == 6
+    assert (rig.logged(), heard(channel)) == (1, [EVENT])
+
+
+def test_a_purge_of_more_than_was_agreed_to_is_refused(rig):
+    fill(rig, "pending", b"a", b"b", b"c")
+    before = rig.dump()
+    assert rig.run(purge(rig, "pending", at_most=2)) == (False, 3)
+    assert rig.dump() == before
+    assert rig.run(purge(rig, "pending", at_most=3)) == (True, 3)
+
+
+def test_a_purge_of_nothing_is_done_and_leaves_nothing(rig):
+    assert rig.run(purge(rig, "dead")) == (True, 0)
+    assert rig.dump() == {}
+
+
+@pytest.mark.parametrize("state", ["pending", "delayed", "dead"])
+def test_a_late_copy_of_a_purge_does_not_take_what_came_later(rig, state):
+    fill(rig, state, b"a", b"b")
+    rig.run(purge(rig, state))
+    fill(rig, state, b"new")
+    before = rig.dump()
+    assert rig.run(purge(rig, state)) == (True, 2)
+    assert rig.dump() == before

@@ -1,0 +1,116 @@
+"""A Redis at its maxmemory: producers are refused, workers go on and drain it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from taskconsole.errors import StoreFull
+from taskconsole.store.keys import PUBLIC_DELAYED
+from taskconsole.store.tasks import Settlement
+from taskconsole.store.workers import TakenBack
+from tests.servers import wait_until
+from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig
+from tests.store.test_operations import delete, delete_pending, purge, requeue
+
+
+@pytest.fixture
+def full(make_server) -> Iterator[Rig]:
+    """A rig with tasks in every place, in a Redis that takes no more."""
+    rig = Rig(make_server().url)
+    rig.arrive(b"p1", b"p2")
+    rig.worker("w", b"h1", b"h2", b"h3")
+    rig.worker("dead", b"l1", b"l2")
+    rig.expire_lease("dead")
+    rig.raw.zadd(rig.keys.delayed, {b"d1": 5, b"d2": FAR})
+    rig.raw.zadd(rig.keys.dead, {b"x1": rig.now()})
+    rig.raw.zadd(PUBLIC_DELAYED, {b"q1": 5})
+    rig.raw.config_set("maxmemory-policy", "noeviction")
+    rig.raw.config_set("maxmemory", "1kb")
+    yield rig
+    rig.close()
+
+
+@pytest.mark.parametrize("transition", ["enqueue", "delay"])
+def test_producers_are_refused_and_nothing_is_written(full, transition):
+    call = full.enqueue([b"new"]) if transition == "enqueue" else full.delay([("+5", b"new")])
+    before = full.dump()
+    with pytest.raises(StoreFull):
+        full.run(call)
+    assert full.dump() == before
+
+
+def test_a_refused_enqueue_is_carried_out_when_repeated_with_memory_again(full):
+    call = full.enqueue([b"new"])
+    with pytest.raises(StoreFull):
+        full.run(call)
+    full.raw.config_set("maxmemory", 0)
+    assert full.run(call) == 3
+
+
+def test_tasks_are_acknowledged_and_claimed(full):
+    assert full.run(full.step("w", 1, 5, [b"h1"])).payloads == [b"p1", b"p2"]
+    assert full.held("w") == [b"h2", b"h3", b"p1", b"p2"]
+
+
+def test_tasks_are_claimed_by_a_worker_with_empty_hands(full):
+    full.run(full.register("w2"))
+    assert full.run(full.step("w2", 1, 1)).payloads == [b"p1"]
+
+
+def test_failed_tasks_are_settled(full):
+    items = [
+        Settlement("retry", b"h1", b"h1 again", 9.0, EVENT),
+        Settlement("bury", b"h2", b"h2 dead", 0.0, EVENT),
+    ]
+    assert full.run(full.settle("w", 1, items)) == 0
+    assert b"h1 again" in full.shelf(full.keys.delayed)
+    assert b"h2 dead" in full.shelf(full.keys.dead)
+    assert full.held("w") == [b"h3"]
+
+
+@pytest.mark.parametrize("told", [{}, {"rss": 1}])
+def test_leases_are_renewed(full, told):
+    before = full.shelf(full.keys.workers)[b"w"]
+    wait_until(lambda: full.now() * 1000 + LEASE_MS > before + 2)
+    pulse = full.run(full.workers.heartbeat(QUEUE, "w", lease_ms=LEASE_MS, fields=told))
+    assert full.shelf(full.keys.workers)[b"w"] == round(pulse.now * 1000 + LEASE_MS) > before
+
+
+@pytest.mark.parametrize("command", ["quiet", "stop"])
+def test_workers_can_be_told_to_stop(full, command):
+    assert full.run(full.workers.signal(QUEUE, "w", command))
+    assert full.run(full.workers.heartbeat(QUEUE, "w", lease_ms=LEASE_MS, fields={})).command == command
+
+
+def test_workers_come_and_go(full):
+    full.run(full.register("w2"))
+    assert full.run(full.workers.leave(QUEUE, "w", event=EVENT)) == 3
+    assert full.pending() == [b"h1", b"h2", b"h3", b"p1", b"p2"]
+
+
+def test_tasks_are_given_back(full):
+    full.run(full.give_back("w", 1, [b"h3"]))
+    assert full.pending() == [b"h3", b"p1", b"p2"]
+
+
+def test_dead_workers_are_reclaimed(full):
+    items = [TakenBack("queue", b"l2", b"l2 again"), TakenBack("bury", b"l1", b"l1 dead")]
+    assert full.run(full.reclaim("dead", items)) == (1, 1)
+    assert full.census()["l1"] == full.census()["l2"] == 1
+
+
+def test_due_tasks_are_promoted(full):
+    assert full.run(full.tasks.promote(full.keys.delayed, QUEUE)).moved == 1
+    assert full.run(full.tasks.transfer(PUBLIC_DELAYED, QUEUE, [b"q1"])) == 1
+    assert full.pending() == [b"p1", b"p2", b"d1", b"q1"]
+
+
+def test_operators_can_make_room(full):
+    assert full.run(delete(full, "delayed", b"d2", token="1"))
+    assert full.run(delete_pending(full, b"p1", 0, token="2"))
+    assert full.run(requeue(full, "dead", b"x1", b"x1 again", token="3"))
+    assert full.run(purge(full, "pending", token="4")) == (True, 2)
+    assert full.run(full.operations.undo(QUEUE, "4", event=EVENT)).what == "purge"
+    assert full.pending() == [b"x1 again", b"p2"]
