@@ -1,6 +1,7 @@
 """The seam between the console and a task system.
 
-A backend reads and acts; it keeps no screen state. Its calls block, so they belong in a thread.
+A backend reads and acts; it keeps no screen state. Its calls block, so they belong in a thread, and three threads
+may be in one backend at a time: one in `overview`, `tasks` or `workers`, one in `listen`, one in `apply`.
 Each raises `StoreUnavailable` when there is no answer and another `StoreError` when the answer is no;
 neither message holds a password.
 """

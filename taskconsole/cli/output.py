@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.model.printable import printable
@@ -11,7 +13,7 @@ from taskconsole.model.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["write_json", "write_line", "write_table", "say"]
+__all__ = ["as_json", "say", "write_json", "write_line", "write_table"]
 
 CELL = 80
 """Characters of one cell; a name of a megabyte is not a name."""
@@ -32,6 +34,19 @@ def write_line(text: object = "") -> None:
 def write_json(value: Any) -> None:
     """A value as one line of ASCII JSON on stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=True, allow_nan=False, default=str) + "\n")
+
+
+def as_json(value: Any) -> Any:
+    """A value of ours as what JSON can carry; bytes as text, other bytes escaped, no number that is none."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value
 
 
 def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> None:

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Console", "run_console"]
 
-FLUSH = 1.0
+FLUSH = 1.5
 """Least seconds between two paints of the event log: scrolling costs a whole pane."""
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals on which the console leaves in order."""
 
 CATCH_UP = 0.25
 """Seconds between two looks whether a terminal that was behind takes bytes again."""
@@ -96,7 +99,7 @@ class Console(App[int]):
     def on_mount(self) -> None:
         """Leave in order when asked to by a signal; keep up with a terminal that was behind."""
         if self._handle_signals:
-            for number in (signal.SIGTERM, signal.SIGHUP):
+            for number in ENDING:
                 signal.signal(number, self._leave_by_signal)
         if isinstance(self._driver, CalmDriver):
             self.set_interval(CATCH_UP, self._driver.catch_up)
@@ -191,15 +194,22 @@ def run_console(
 
     The caller makes sure that there is a terminal.
     """
+    in_main_thread = threading.current_thread() is threading.main_thread()
     app = Console(
         connect,
         address=address,
         read_only=read_only,
         ascii_only=ascii_only,
         offer=offer,
-        handle_signals=threading.current_thread() is threading.main_thread(),
+        handle_signals=in_main_thread,
     )
-    app.run(mouse=mouse)
+    before = {number: signal.getsignal(number) for number in ENDING}
+    try:
+        app.run(mouse=mouse)
+    finally:
+        if in_main_thread:
+            for number, handler in before.items():
+                signal.signal(number, handler)
     return app.return_code or 0
 
 

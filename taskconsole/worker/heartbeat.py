@@ -99,8 +99,14 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._stop.is_set():
             pause = self._interval if self.beat() else min(1.0, self._interval)
+            began = time.monotonic()
             self._again.wait(pause)
             self._again.clear()
+            overslept = time.monotonic() - began - pause
+            if overslept > BLOCKED:
+                # Nobody had a turn, so nobody is to blame for the loop having had none.
+                self._turned = time.monotonic()
+                log.warning("this process was stopped", extra={"seconds": round(overslept, 1)})
 
     def beat(self) -> bool:
         """Renew once; False when a lease could not be renewed."""

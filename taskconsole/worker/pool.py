@@ -243,6 +243,9 @@ class Pool:
         """The hot loop: run what is ready for one slice of time; False when this runner must be replaced."""
         ready, handlers, base = self.ready, self._handlers, self._base
         monotonic, copy_context = time.monotonic, contextvars.copy_context
+        assert slot.task is not None
+        # A handler may survive its cancellation, or leave one behind: nobody else is to be hit by it.
+        cancelling = slot.task.cancelling
         offset = self._clock.offset
         now = monotonic()
         end = min(now + SLICE, self.good_until)
@@ -267,8 +270,6 @@ class Pool:
                     await handler.function(*envelope.args, **envelope.kwargs)
                 else:
                     await self._perform(slot, lane, envelope)
-            except GeneratorExit:
-                raise
             except BaseException as error:
                 ended = monotonic()
                 if not self._caught(slot, item, envelope, error, ended - now):
@@ -276,10 +277,10 @@ class Pool:
                 now = ended
             else:
                 ended = monotonic()
+                sums = lane.sums
                 if generation == lane.generation:
                     lane.acks.append(payload)
-                sums = lane.sums
-                sums.done += 1
+                    sums.done += 1
                 ran = int((ended - now) * 1e6).bit_length()
                 sums.run[ran if ran < BUCKETS else -1] += 1
                 if type(envelope) is Envelope and envelope.enqueued_at is not None:
@@ -292,7 +293,7 @@ class Pool:
                 slot.item = None
                 self.running -= 1
                 self.finished += 1
-            if copy_context() != base:
+            if copy_context() != base or cancelling():
                 return False
         if ready and now >= end:
             await asyncio.sleep(0)
@@ -362,6 +363,8 @@ class Pool:
     ) -> bool:
         """Decide what becomes of an attempt that raised; False when the error is not the handler's but ours to obey."""
         lane, generation, payload = item
+        if isinstance(error, GeneratorExit) and not _goes_on(slot):
+            return False
         if isinstance(error, asyncio.CancelledError):
             if slot.stopped:
                 return False
@@ -496,6 +499,14 @@ class Pool:
             await asyncio.wait(tasks, timeout=2.0)
         self._elsewhere.close()
         return cut
+
+
+def _goes_on(slot: Slot) -> bool:
+    """False when this runner is being closed from outside, without a turn of its own."""
+    try:
+        return asyncio.current_task() is slot.task
+    except RuntimeError:
+        return False
 
 
 class _Decided(Exception):

@@ -55,7 +55,9 @@ def _serve(connection: Connection, path: list[str]) -> None:
         except EOFError:
             return
         try:
-            connection.send((True, _find(module, qualname)(*args, **kwargs)))
+            _find(module, qualname)(*args, **kwargs)
+            # What it returned is nobody's business, and may be something that can't be sent.
+            connection.send((True, None))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome of the task
             connection.send((False, (type(error).__name__, str(error), traceback.format_exc(limit=-20))))
 
@@ -101,7 +103,7 @@ class ProcessPool:
             RemoteError: The function raised.
         """
         async with self._room:
-            child = self._idle.pop() if self._idle else await asyncio.to_thread(_Child)
+            child = self._take_idle() or await asyncio.to_thread(_Child)
             self._busy.add(child)
             try:
                 answer = await self._ask(child, (function.__module__, function.__qualname__, args, kwargs))
@@ -116,6 +118,14 @@ class ProcessPool:
         if good:
             return value
         raise RemoteError(*value)
+
+    def _take_idle(self) -> _Child | None:
+        while self._idle:
+            child = self._idle.pop()
+            if child.process.is_alive():
+                return child
+            child.kill()
+        return None
 
     @staticmethod
     async def _ask(child: _Child, request: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -43,9 +43,6 @@ PROVEN = 60.0
 PATIENCE = 15.0
 """Seconds beyond the grace period after which a child that was told to stop is killed."""
 
-HOPELESS = frozenset({2, 3, 4})
-"""Exit codes for a setting, a refusal and no Redis: what starting again does not mend."""
-
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -96,7 +93,7 @@ class Supervisor:
     """Runs `count` children until all have ended.
 
     A child that ends with 0 has been told to, by an operator or by burst mode, and is not replaced; one that
-    dies is, after a pause. SIGTERM, SIGINT and SIGHUP are passed on, each as often as it comes.
+    dies is, after a pause. When the first one ends with an error before any was up, nothing more is tried. SIGTERM, SIGINT and SIGHUP are passed on, each as often as it comes.
 
     Args:
         command: Makes a child's command line from the number of its tether.
@@ -233,7 +230,8 @@ class Supervisor:
             self._worst = max(self._worst, 0 if early else _exit_code(code))
         elif code == 0:
             log.info("process ended", extra={"pid": pid, "child": seat.number})
-        elif code in HOPELESS and not self._ever_up:
+        elif code > 0 and not self._ever_up:
+            # A setting, a refusal, no Redis, a lifespan that fails: it has said so, and again would be the same.
             log.error("giving up: a process could not start", extra={"pid": pid, "exit": code})
             self._worst = code
             self._stop(signal.SIGTERM)

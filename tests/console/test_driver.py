@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from queue import Queue
 
 import pytest
 
 from taskconsole.console.driver import CalmDriver
 from taskconsole.console.frame import FrameDiff
+from tests.console.screens import until
 
 
 class Writer:
@@ -33,9 +33,7 @@ async def test_frames_that_follow_each_other_at_once_are_one(driver):
     driver.write("\x1b[1;1Hblank")
     driver.write("\x1b[1;1Hhello")
     assert driver._writer_thread.written == []
-    await asyncio.sleep(0)
-    while not driver._writer_thread.written:
-        await asyncio.sleep(0.001)
+    await until(lambda: driver._writer_thread.written)
     assert driver._writer_thread.written == ["\x1b[1;1Hhello"]
     assert driver._due is None
 

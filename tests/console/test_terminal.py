@@ -60,9 +60,9 @@ def test_twenty_live_queues_cost_a_kilobyte_per_second():
         assert spent / 8 <= 1000
 
 
-@pytest.mark.parametrize("per_second", ["10", "500"])
-def test_events_do_not_break_the_budget_over_ssh(per_second):
-    with PtySession("all", per_second, env={"SSH_CONNECTION": "1 2 3 4"}) as session:
+@pytest.mark.parametrize(("per_second", "env"), [("10", {}), ("500", {"SSH_CONNECTION": "1 2 3 4"})])
+def test_events_do_not_break_the_budget(per_second, env):
+    with PtySession("all", per_second, env=env) as session:
         session.until("queue_05")
         session.until("done")
         session.for_seconds(3)

@@ -1,0 +1,131 @@
+"""`events`: what has happened, and what happens."""
+
+from __future__ import annotations
+
+import random
+import select
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from taskconsole.cli.output import as_json, say, write_json, write_line
+from taskconsole.cli.reading import json_option, open_backend
+from taskconsole.cli.target import target_of, target_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from taskconsole.backends.native import NativeBackend
+    from taskconsole.model.event import Event
+
+__all__ = ["events", "event_line"]
+
+FAILURES = frozenset({"retried", "died", "reclaimed", "fenced", "gap"})
+"""Kinds that mean something went wrong."""
+
+
+@click.command(short_help="What happened, or happens now.")
+@target_options
+@click.option("-f", "--follow", is_flag=True, help="Show events as they come, until Ctrl-C.")
+@click.option("-q", "--queue", "names", multiple=True, metavar="QUEUE", help="Only this queue; may be repeated.")
+@click.option("--failures", is_flag=True, help="Only what went wrong.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many of the log.")
+@json_option
+@click.pass_context
+def events(
+    context: click.Context,
+    /,
+    *,
+    follow: bool,
+    names: tuple[str, ...],
+    failures: bool,
+    limit: int,
+    wants_json: bool,
+) -> int:
+    """Show the newest events of the log, oldest first: failures, deaths, operators, workers.
+
+    With --follow everything that is published, also what others publish on a queue's channel.
+    With --json one object a line.
+    """
+
+    def wanted(event: Event) -> bool:
+        return (not names or event.queue in names) and (not failures or event.kind in FAILURES)
+
+    def show(event: Event) -> None:
+        if wants_json:
+            write_json(as_json(event))
+        else:
+            write_line(event_line(event))
+
+    with open_backend(target_of(context), *names) as backend:
+        if follow:
+            _follow(backend, wanted, show)
+            return 0
+        known = names or [queue.name for queue in backend.overview().queues]
+        # With a filter, the newest that pass it lie among more of the others.
+        depth = 1000 if failures else limit
+        found = [event for name in known for event in backend.history(name, depth) if wanted(event)]
+    for event in sorted(found, key=lambda event: event.at)[-limit:]:
+        show(event)
+    if not found:
+        say("no events in the log")
+    return 0
+
+
+def _follow(backend: NativeBackend, wanted: Callable[[Event], bool], show: Callable[[Event], None]) -> None:
+    """Show events until nobody reads them; a lost connection is said and made again.
+
+    Raises:
+        AccessDenied: Redis does not let us.
+    """
+    from taskconsole.errors import StoreUnavailable
+
+    gone = _reader_gone()
+
+    def take(arrived: list[Event]) -> None:
+        for event in filter(wanted, arrived):
+            show(event)
+        sys.stdout.flush()
+
+    # Which channels there are comes with a reading; with no Redis at the start this fails, as it should.
+    backend.overview()
+    pause = 0.2
+    while not gone():
+        try:
+            backend.listen(take, gone)
+        except StoreUnavailable as error:
+            say(f"{error}; events may be missing from here")
+        else:
+            return
+        time.sleep(pause * random.uniform(0.5, 1.0))
+        pause = min(2 * pause, 5.0)
+
+
+def _reader_gone() -> Callable[[], bool]:
+    """Tells whether the other end of a pipe on stdout is closed, without writing to it."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+    except (AttributeError, OSError, ValueError):
+        return lambda: False
+    return lambda: any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def event_line(event: Event) -> str:
+    """`2030-01-31 12:00:00.250Z mail died send_mail 5f…-1 …`; not yet printable."""
+    try:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.at)) + f".{int(event.at * 1000) % 1000:03d}Z"
+    except (OverflowError, ValueError, OSError):
+        # A stranger's message may name any number as its time.
+        when = "?"
+    parts = [when, event.queue, str(event.kind)]
+    parts += [f"×{event.n:,}"] if event.n > 1 else []
+    parts += [part for part in (event.task, event.id) if part]
+    parts += [f"attempt {event.attempt}"] if event.attempt > 1 else []
+    parts += [f"{event.ms:,.1f} ms"] if event.ms is not None else []
+    parts += [f"worker {event.worker}"] if event.worker else []
+    parts += [f"by {event.by}"] if event.by else []
+    parts += [event.text] if event.text else []
+    return " ".join(parts)

@@ -1,0 +1,221 @@
+"""The commands that change something: enqueue, pause, resume."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import os
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from taskconsole.cli.output import say, write_json, write_line
+from taskconsole.cli.parameters import SECONDS
+from taskconsole.cli.reading import json_option, open_backend
+from taskconsole.cli.target import target_of, target_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from taskconsole.client import Client, Parcel
+
+__all__ = ["enqueue", "pause", "resume"]
+
+RETRY_FOR = 1.0
+"""Seconds to go on trying: somebody waits at a terminal."""
+
+
+@click.command(short_help="Enqueue a task, one or many times.")
+@target_options
+@click.argument("task")
+@click.argument("args", nargs=-1)
+@click.option("--kwargs", "kwargs_json", metavar="JSON", help="Keyword arguments, a JSON object.")
+@click.option("-q", "--queue", help="The default queue when left out.")
+@click.option("--delay", type=SECONDS, help="Seconds from now.")
+@click.option("--at", "at_text", metavar="ISO", help="A moment, e.g. 2030-01-31T12:00:00Z; local time without a zone.")
+@click.option("--bare", is_flag=True, help="Push TASK as it is, as redis-cli would.")
+@click.option("--count", type=click.IntRange(1, 10_000_000), default=1, show_default=True, help="How many times.")
+@json_option
+@click.pass_context
+def enqueue(
+    context: click.Context,
+    /,
+    *,
+    task: str,
+    args: tuple[str, ...],
+    kwargs_json: str | None,
+    queue: str | None,
+    delay: float | None,
+    at_text: str | None,
+    bare: bool,
+    count: int,
+    wants_json: bool,
+) -> int:
+    """Enqueue TASK with ARGS, each a JSON value: taskconsole enqueue send_mail '"ada@example.com"' 3.
+
+    Put -- before arguments that begin with a dash.
+    """
+    from taskconsole.client import Client
+    from taskconsole.errors import ConfigError
+    from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
+
+    name = check_queue_name(DEFAULT_QUEUE if queue is None else queue)
+    if bare and (args or kwargs_json is not None):
+        raise ConfigError("--bare pushes the task's name alone: it takes no arguments")
+    due = _due(delay, at_text)
+    if bare and due is not None and count > 1:
+        raise ConfigError("--bare --count with a delay: equal members of a sorted set are one task")
+    positional = tuple(_json_value(text, f"argument {i}") for i, text in enumerate(args, 1))
+    keyword = _json_object(kwargs_json)
+    client = Client(replace(target_of(context).settings(), retry_for=RETRY_FOR))
+    try:
+        parcels = _Parcels(client, name, due)
+        sent = client.send(parcels.bare(task, count) if bare else parcels.full(task, positional, keyword, count))
+    finally:
+        client.close()
+    if wants_json:
+        write_json({"queue": name, "task": task, "enqueued": sent, "first_id": parcels.first_id, "due": due})
+    else:
+        named = f" {parcels.first_id}" if parcels.first_id and sent == 1 else ""
+        write_line(f"enqueued {sent:,} {task}{named} on {name}" + (f", due {_due_in_words(due)}" if due else ""))
+    return 0
+
+
+class _Parcels:
+    """What to send, made one by one so that a million of them take no memory."""
+
+    def __init__(self, client: Client, queue: str, due: str | None) -> None:
+        self._client, self._queue, self._due = client, queue, due
+        self.first_id: str | None = None
+
+    def bare(self, text: str, count: int) -> Iterator[Parcel]:
+        """The text itself, as often as wanted; bytes that are no UTF-8 go through as they were typed."""
+        payload = self._client.check_size(os.fsencode(text), text[:100])
+        if not payload:
+            from taskconsole.errors import PayloadError
+
+            raise PayloadError("the task has no name")
+        for _ in range(count):
+            yield self._queue, self._due, False, payload
+
+    def full(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any], count: int) -> Iterator[Parcel]:
+        """An envelope with an id of its own, as often as wanted.
+
+        Raises:
+            PayloadError: The arguments cannot be carried, or are too large.
+        """
+        from taskconsole.errors import PayloadError
+        from taskconsole.model.task import Envelope, check_arguments, encode
+
+        if not task.strip():
+            raise PayloadError("the task has no name")
+        client = self._client
+        try:
+            check_arguments(task, args, kwargs)
+            for _ in range(count):
+                task_id = client.new_id()
+                payload = encode(Envelope(task, task_id, list(args), kwargs, None, client.now()))
+                client.check_size(payload, task[:100])
+                self.first_id = self.first_id or task_id
+                yield self._queue, self._due, False, payload
+        except (TypeError, OverflowError, RecursionError) as error:
+            raise PayloadError(f"{error}") from None
+
+
+def _due(delay: float | None, at_text: str | None) -> str | None:
+    from taskconsole.errors import ConfigError
+
+    if delay is not None and at_text is not None:
+        raise ConfigError("give --delay or --at, not both")
+    if delay is not None:
+        return f"+{delay:.6f}" if delay else None
+    if at_text is None:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(at_text)
+        return f"{moment.astimezone().timestamp():.6f}"
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(f"--at {at_text[:60]!r}: expected a moment like 2030-01-31T12:00:00Z") from None
+
+
+def _due_in_words(due: str) -> str:
+    if due.startswith("+"):
+        return f"in {float(due):g} s"
+    return dt.datetime.fromtimestamp(float(due), dt.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _json_value(text: str, what: str) -> Any:
+    """The JSON value in `text`.
+
+    Raises:
+        PayloadError: There is none.
+    """
+    from taskconsole.errors import PayloadError
+
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise PayloadError(f"{what} is nested too deeply") from None
+    except ValueError as error:
+        why = str(error) or "not JSON"
+        raise PayloadError(f"""{what} is not JSON: {text[:60]!r} ({why}); text is quoted: '"text"'""") from None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    from taskconsole.errors import PayloadError
+
+    value = {} if text is None else _json_value(text, "--kwargs")
+    if not isinstance(value, dict):
+        raise PayloadError("--kwargs is not a JSON object")
+    return value
+
+
+@click.command(short_help="Stop workers from claiming a queue's tasks.")
+@target_options
+@click.argument("queue")
+@click.option("--reason", default="", help="What others will read.")
+@json_option
+@click.pass_context
+def pause(context: click.Context, /, *, queue: str, reason: str, wants_json: bool) -> int:
+    """Have workers claim no more tasks of QUEUE; what they have goes on."""
+    from taskconsole.backends.base import PauseQueue
+
+    return _apply(context, PauseQueue(queue=queue, by=_operator(), reason=reason), wants_json=wants_json)
+
+
+@click.command(short_help="Let workers claim a queue's tasks again.")
+@target_options
+@click.argument("queue")
+@json_option
+@click.pass_context
+def resume(context: click.Context, /, *, queue: str, wants_json: bool) -> int:
+    """Let workers claim the tasks of QUEUE again."""
+    from taskconsole.backends.base import ResumeQueue
+
+    return _apply(context, ResumeQueue(queue=queue, by=_operator()), wants_json=wants_json)
+
+
+def _apply(context: click.Context, command: Any, *, wants_json: bool) -> int:
+    with open_backend(target_of(context)) as backend:
+        applied = backend.apply(command)
+    if wants_json:
+        write_json({"queue": command.queue, "changed": applied.changed})
+    say(applied.text)
+    return 0
+
+
+def _operator() -> str:
+    """Who acts, as others will read it: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # No name for this user id, as in many containers.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,281 @@
+"""The commands that only read: status, queues, tasks, workers, doctor."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from taskconsole.cli.output import as_json, say, write_json, write_line, write_table
+from taskconsole.cli.target import target_of, target_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from taskconsole.backends.native import NativeBackend
+    from taskconsole.cli.target import Target
+    from taskconsole.model.stats import Overview, QueueStats, TaskRow, WorkerInfo
+    from taskconsole.model.verdict import Verdict
+
+__all__ = ["doctor", "open_backend", "print_status", "queues", "status", "tasks", "workers"]
+
+STATES = ("pending", "delayed", "active", "done", "dead")
+
+json_option = click.option("--json", "wants_json", is_flag=True, help="Print JSON, in ASCII.")
+
+
+@contextlib.contextmanager
+def open_backend(target: Target, *queues: str) -> Iterator[NativeBackend]:
+    """A backend for one command; `queues` are looked at even when Redis has never heard of them.
+
+    Raises:
+        ConfigError: The URL or a queue's name cannot be used.
+    """
+    from taskconsole.backends.native import NativeBackend
+
+    with contextlib.closing(NativeBackend(target.settings(), queues)) as backend:
+        yield backend
+
+
+@click.command(short_help="The server and every queue.")
+@target_options
+@json_option
+@click.pass_context
+def status(context: click.Context, /, *, wants_json: bool) -> int:
+    """Show the server, every queue and what is wrong, from one reading."""
+    with open_backend(target_of(context)) as backend:
+        print_status(backend.overview(), wants_json=wants_json)
+    return 0
+
+
+def print_status(overview: Overview, *, wants_json: bool = False) -> None:
+    """One reading as `status` shows it."""
+    from taskconsole.model.verdict import Level, judge
+
+    verdicts = judge(overview)
+    if wants_json:
+        write_json({**_overview(overview), "verdicts": [as_json(v) for v in verdicts]})
+        return
+    server = overview.server
+    limit = f" of {_size(server.max_memory)}" if server.max_memory else ""
+    write_line(
+        f"Redis {server.version or '?'} at {server.address}, {server.role or '?'}, "
+        f"memory {_size(server.used_memory)}{limit}, persistence {server.persistence or '?'}, "
+        f"rtt {overview.rtt * 1000:.1f} ms"
+    )
+    _print_queues(overview)
+    for verdict in verdicts:
+        if verdict.level is not Level.NOTE:
+            write_line(f"{verdict.level.upper()}: {verdict.text}")
+
+
+@click.command(short_help="Every queue, one line each.")
+@target_options
+@json_option
+@click.pass_context
+def queues(context: click.Context, /, *, wants_json: bool) -> int:
+    """Show every queue: how many tasks in which state, how many workers, and who paused it."""
+    with open_backend(target_of(context)) as backend:
+        overview = backend.overview()
+    if wants_json:
+        write_json([_queue(queue) for queue in overview.queues])
+    else:
+        _print_queues(overview)
+    return 0
+
+
+def _print_queues(overview: Overview) -> None:
+    headings = ("QUEUE", "STATE", "PENDING", "ACTIVE", "DELAYED", "DEAD", "OLDEST", "WORKERS", "SLOTS", "DONE", "FAILED", "")
+    rows = [
+        (
+            queue.name,
+            queue.state,
+            f"{queue.pending:,}",
+            f"{queue.active:,}",
+            f"{queue.delayed:,}",
+            f"{queue.dead:,}",
+            _ago(queue.oldest, overview.at),
+            queue.workers,
+            queue.capacity,
+            f"{queue.done_total:,}",
+            f"{queue.failed_total:,}",
+            _remark(queue),
+        )
+        for queue in overview.queues
+    ]
+    write_table(headings, rows, right=range(2, 11))
+
+
+def _remark(queue: QueueStats) -> str:
+    if queue.trouble:
+        return queue.trouble
+    if queue.paused is None:
+        return ""
+    return f"by {queue.paused.by or '?'}" + (f": {queue.paused.reason}" if queue.paused.reason else "")
+
+
+@click.command(short_help="The tasks of a queue in one state.")
+@target_options
+@click.argument("queue")
+@click.argument("state", type=click.Choice(STATES))
+@click.option("--offset", type=click.IntRange(0, 10**9), default=0, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@json_option
+@click.pass_context
+def tasks(context: click.Context, /, *, queue: str, state: str, offset: int, limit: int, wants_json: bool) -> int:
+    """Show the tasks of QUEUE that are in STATE: the next to run, the soonest due or the newest dead first."""
+    from taskconsole.model.state import State
+
+    with open_backend(target_of(context)) as backend:
+        rows, total = backend.tasks(queue, State(state), offset=offset, limit=limit)
+    if wants_json:
+        write_json({"queue": queue, "state": state, "offset": offset, "total": total, "tasks": [as_json(r) for r in rows]})
+        return 0
+    now = time.time()
+    write_table(
+        ("TASK", "ID", _TIME_HEADING[state], "ATTEMPT", "BYTES", "ARGUMENTS", "WORKER", "ERROR"),
+        [_task_cells(row, now) for row in rows],
+        right=(3, 4),
+    )
+    if rows:
+        say(f"{offset + 1:,} to {offset + len(rows):,} of {total:,}")
+    else:
+        say(f"none; {total:,} in all" if total else f"no {state} tasks on {queue}")
+    return 0
+
+
+_TIME_HEADING = {"pending": "ENQUEUED", "delayed": "DUE", "active": "ENQUEUED", "done": "DONE", "dead": "DIED"}
+
+
+def _task_cells(row: TaskRow, now: float) -> tuple[object, ...]:
+    return (row.name, row.id, _when(row.at, now), row.attempt, f"{row.size:,}", row.args, row.worker, row.error)
+
+
+@click.command(short_help="Every worker; tell one to be quiet or to stop.")
+@target_options
+@click.option("--quiet", metavar="ID", help="Have a worker claim no more tasks and finish what it has.")
+@click.option("--stop", metavar="ID", help="Have a worker end, as after SIGTERM.")
+@json_option
+@click.pass_context
+def workers(context: click.Context, /, *, quiet: str | None, stop: str | None, wants_json: bool) -> int:
+    """Show every worker on every queue, or tell one what to do."""
+    from taskconsole.errors import ConfigError
+
+    if quiet is not None and stop is not None:
+        raise ConfigError("give --quiet or --stop, not both")
+    with open_backend(target_of(context)) as backend:
+        if quiet is not None:
+            applied = backend.signal(quiet, "quiet")
+        elif stop is not None:
+            applied = backend.signal(stop, "stop")
+        else:
+            _print_workers(backend.workers(), wants_json=wants_json)
+            return 0
+    if wants_json:
+        write_json({"worker": quiet or stop, "told": "quiet" if quiet else "stop", "found": applied.changed})
+    say(applied.text)
+    return 0 if applied.changed else 1
+
+
+def _print_workers(found: list[WorkerInfo], *, wants_json: bool) -> None:
+    now = time.time()
+    if wants_json:
+        write_json([{**as_json(worker), "alive": worker.alive(now)} for worker in found])
+        return
+    headings = ("WORKER", "QUEUE", "STATE", "HOST", "PID", "ACTIVE", "SLOTS", "DONE", "FAILED", "RSS", "SEEN", "RUNNING")
+    write_table(headings, [_worker_cells(worker, now) for worker in found], right=range(4, 10))
+    if not found:
+        say("no workers")
+
+
+def _worker_cells(worker: WorkerInfo, now: float) -> tuple[object, ...]:
+    state = "gone" if not worker.alive(now) else "blocked" if worker.blocked else "quiet" if worker.quiet else "up"
+    running = ", ".join(f"{name} {_span(seconds)}" for _, name, seconds in worker.running[:3])
+    return (
+        worker.id,
+        worker.queue,
+        state,
+        worker.host,
+        worker.pid or None,
+        f"{worker.active:,}",
+        worker.concurrency,
+        f"{worker.done:,}",
+        f"{worker.failed:,}",
+        _size(worker.rss),
+        _ago(worker.seen, now),
+        running,
+    )
+
+
+@click.command(short_help="What is wrong, why, and what mends it.")
+@target_options
+@json_option
+@click.pass_context
+def doctor(context: click.Context, /, *, wants_json: bool) -> int:
+    """Say what is wrong, on what evidence, since when, and which command mends it.
+
+    Ends with 0 when all is well, 1 for warnings, 2 for something critical.
+    """
+    from taskconsole.model.verdict import Level, judge
+
+    with open_backend(target_of(context)) as backend:
+        overview = backend.overview()
+        # The moment of the reading is at its beginning; asked later, our clock would seem to run ahead.
+        local_time = time.time() if overview.rtt > 1 else time.time() - overview.rtt / 2
+    verdicts = judge(overview, local_time=local_time)
+    levels = {verdict.level for verdict in verdicts}
+    if wants_json:
+        write_json({"at": overview.at, "verdicts": [as_json(v) for v in verdicts]})
+    else:
+        _print_verdicts(verdicts, overview)
+    return 2 if Level.CRITICAL in levels else 1 if Level.WARNING in levels else 0
+
+
+def _print_verdicts(verdicts: list[Verdict], overview: Overview) -> None:
+    for verdict in verdicts:
+        since = f" (since {_utc(verdict.since)}, {_ago(verdict.since, overview.at)})" if verdict.since is not None else ""
+        write_line(f"{verdict.level.upper()}: {verdict.text}{since}")
+        if verdict.evidence:
+            write_line(f"    seen: {verdict.evidence}")
+        if verdict.fix:
+            write_line(f"    try:  {verdict.fix}")
+    if not verdicts:
+        write_line(f"all is well: {len(overview.queues)} queues on Redis {overview.server.version or '?'}")
+
+
+def _overview(overview: Overview) -> dict[str, Any]:
+    return {**as_json(overview), "queues": [_queue(queue) for queue in overview.queues]}
+
+
+def _queue(queue: QueueStats) -> dict[str, Any]:
+    return {**as_json(queue), "state": str(queue.state)}
+
+
+def _span(seconds: float) -> str:
+    from taskconsole.model.verdict import span
+
+    return span(seconds)
+
+
+def _ago(at: float | None, now: float) -> str | None:
+    return None if at is None or not -1e12 < at < 1e12 else _span(now - at)  # noqa: PLR2004 - no time of this world
+
+
+def _when(at: float | None, now: float) -> str | None:
+    """`2m05s ago` or `in 30s`: what counts for a delayed task is how far away it is."""
+    if at is None or not -1e12 < at < 1e12:  # noqa: PLR2004 - anybody may ZADD anything
+        return None if at is None else str(at)
+    return f"in {_span(at - now + 0.5)}" if at > now else f"{_span(now - at)} ago"
+
+
+def _utc(at: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
+    except (OverflowError, ValueError, OSError):
+        return str(at)
+
+
+def _size(n: int) -> str:
+    return f"{n / 1e9:.2f} GB" if n >= 10**9 else f"{n / 1e6:.1f} MB"

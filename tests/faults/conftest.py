@@ -1,0 +1,100 @@
+"""Workers that are quick to notice a death, an App that enqueues for them, and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from taskconsole import App
+from taskconsole.app import RegisteredTask
+from taskconsole.config import Settings
+from tests.faults import app as tasks
+from tests.faults.ledger import Ledger
+from tests.servers import WorkerProcess
+
+LEASE = 2.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is a fault test."""
+    for item in items:
+        if "faults" in item.path.parts:
+            item.add_marker(pytest.mark.faults)
+
+
+@pytest.fixture
+def ledger(make_server: Callable[..., Any]) -> Iterator[Ledger]:
+    """The ledger, in a server of its own."""
+    made = Ledger(make_server().url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def spawn(start_worker: Callable[..., WorkerProcess], ledger: Ledger) -> Callable[..., WorkerProcess]:
+    """Start a worker with a short lease; options as for `start_worker`, `grace` in seconds."""
+
+    def start(*, grace: float = 5.0, arguments: Sequence[str] = (), **options: Any) -> WorkerProcess:
+        basics = ("--lease", str(LEASE), "--grace", str(grace), "--loop", "asyncio")
+        return start_worker(
+            arguments=(*basics, *arguments), environment=ledger.environment() | options.pop("environment", {}), **options
+        )
+
+    return start
+
+
+class Producer:
+    """Enqueues tasks of `tests.faults.app` and remembers which were accepted."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        self.app = App(settings=Settings(url=url, **settings))
+        self.accepted: list[str] = []
+
+    def task(self, task: RegisteredTask[..., Any], **options: Any) -> RegisteredTask[..., Any]:
+        """One of the tasks, going to this producer's Redis."""
+        own = self.app.registry.handlers.get(task.name)
+        if own is None:
+            self.app.registry.add(task.handler)
+        bound = RegisteredTask(self.app, task.handler, task._options)
+        return bound.using(**options) if options else bound
+
+    def work(self, count: int, seconds: float) -> list[str]:
+        """Enqueue `count` tasks that take so long each."""
+        names = [f"t{len(self.accepted) + i}" for i in range(count)]
+        task = self.task(tasks.work)
+        self.app.enqueue_many([task.call(name, seconds) for name in names])
+        self.accepted += names
+        return names
+
+    def one(self, task: RegisteredTask[..., Any], *args: Any, **options: Any) -> str:
+        """Enqueue one task under a name of its own."""
+        name = f"t{len(self.accepted)}"
+        self.task(task, **options).enqueue(name, *args)
+        self.accepted.append(name)
+        return name
+
+    def close(self) -> None:
+        """Hang up."""
+        self.app.close()
+
+
+@pytest.fixture
+def make_producer() -> Iterator[Callable[..., Producer]]:
+    """Make producers for a URL."""
+    made: list[Producer] = []
+
+    def make(url: str, **settings: Any) -> Producer:
+        made.append(Producer(url, **settings))
+        return made[-1]
+
+    yield make
+    for producer in made:
+        producer.close()
+
+
+@pytest.fixture
+def producer(make_producer: Callable[..., Producer], store_url: str) -> Producer:
+    """A producer for the Redis under test."""
+    return make_producer(store_url)

@@ -1,0 +1,105 @@
+"""What really ran: read from the ledger and compared with what was accepted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import redis
+
+from tests.servers import connect, wait_until
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the ledger; `at` is in seconds since the epoch."""
+
+    at: float
+    name: str
+    pid: int
+    attempt: int
+    kind: str
+
+
+class Ledger:
+    """The stream that the handlers of `tests.faults.app` write into."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client: redis.Redis = connect(url, decode_responses=True)
+
+    def environment(self) -> dict[str, str]:
+        """What a worker process must be told."""
+        return {"LEDGER_URL": self.url}
+
+    def lines(self) -> list[Line]:
+        """Everything, in the order in which it happened."""
+        return [
+            Line(int(key.split("-")[0]) / 1000, f["id"], int(f["pid"]), int(f["attempt"]), f["kind"])
+            for key, f in self._client.xrange("ledger")  # type: ignore[union-attr,str-unpack]  # the blocking client
+        ]
+
+    def count(self, kind: str) -> Counter[str]:
+        """How often each task has started or ended."""
+        return Counter(line.name for line in self.lines() if line.kind == kind)
+
+    def finished(self) -> int:
+        """How many different tasks have ended."""
+        return len(self.count("end"))
+
+    def length(self) -> int:
+        """How many lines there are."""
+        return int(self._client.xlen("ledger"))  # type: ignore[arg-type]  # the blocking client
+
+    def wait_for(self, accepted: Iterable[str], timeout: float = 30.0) -> None:
+        """Until every one of these has ended."""
+        wanted = set(accepted)
+        wait_until(
+            lambda: self.length() >= 2 * len(wanted) and wanted <= set(self.count("end")),
+            timeout,
+            f"{len(wanted)} tasks end",
+        )
+
+    def report(self, fault: str, accepted: Iterable[str]) -> Report:
+        """Compare, print, return."""
+        wanted = set(accepted)
+        lines = self.lines()
+        starts, ends = self.count("start"), self.count("end")
+        moments = [line.at for line in lines if line.kind == "end"]
+        gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+        made = Report(
+            accepted=len(wanted),
+            finished=len(wanted & set(ends)),
+            lost=len(wanted - set(ends)),
+            strangers=len(set(starts) - wanted),
+            repeated=sum(n - 1 for n in starts.values()),
+            gap=max(gaps, default=0.0),
+        )
+        print(f"{fault}: {made}")
+        return made
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The figures of one fault test."""
+
+    accepted: int
+    finished: int
+    lost: int
+    strangers: int
+    """Tasks that ran and were never accepted."""
+    repeated: int
+    """Starts beyond the first of each task."""
+    gap: float
+    """Longest time without a task ending, seconds."""
+
+    def __str__(self) -> str:
+        return (
+            f"accepted {self.accepted}, finished {self.finished}, lost {self.lost}, "
+            f"repeated starts {self.repeated}, longest gap {self.gap:.2f} s"
+        )

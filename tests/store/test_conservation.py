@@ -1,0 +1,620 @@
+"""Every task is in exactly one place, whatever producers, workers, operators and the network do.
+
+A state machine drives the real transitions over a real Redis and, beside them, a model of plain lists and dicts
+that says where each payload must be. After every step the two are compared, byte for byte and in order. What may
+go wrong between a client and Redis is part of it: answers get lost and calls are repeated, old copies of calls
+arrive late, workers die and come back as zombies, blocking moves are carried out unheard.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from taskconsole.errors import LeaseLost
+from taskconsole.model.task import buried, redelivered, restored, retried
+from taskconsole.store.call import Call
+from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
+from taskconsole.store.operations import Undone
+from taskconsole.store.tasks import Settlement
+from taskconsole.store.workers import TakenBack
+from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig, dump_key
+
+NEAR = 1
+"""How near an end of the queue a deletion uses LREM here: small, so that short queues get tombstones."""
+
+UNDO_BATCH = 2
+MAX_DEATHS = 2
+
+Shelf = dict[bytes, bool]
+"""Payload to whether it is due."""
+
+
+@dataclass
+class Hands:
+    """A worker as it sees itself, and what Redis must have in its list."""
+
+    id: str
+    seq: int = 0
+    held: list[bytes] = field(default_factory=list)
+    """The processing list, oldest claim first."""
+    known: list[bytes] = field(default_factory=list)
+    """What the worker knows it has; less than `held` after a lost answer, stale once it is fenced."""
+    leased: bool = True
+    look: list[bytes] | None = None
+    """What somebody who wants to reclaim it has seen."""
+
+    def next(self) -> int:
+        self.seq += 1
+        return self.seq
+
+
+@dataclass
+class Note:
+    """What undo knows of an operator's action."""
+
+    op: str
+    state: str = ""
+    payload: bytes = b""
+    due: bool = False
+    new: bool = False
+    note: bytes = b""
+    trash: Any = None
+
+
+class Conservation(RuleBasedStateMachine):
+    """Transitions and their model."""
+
+    rig: Rig
+
+    @initialize()
+    def start(self) -> None:
+        self.rig.raw.flushdb()
+        self.queue: list[bytes] = []  # as Redis has it: next to run last
+        self.delayed: Shelf = {}
+        self.public: Shelf = {}
+        self.dead: set[bytes] = set()
+        self.paused: bytes | None = None
+        self.workers: list[Hands] = []
+        self.notes: dict[str, Note] = {}
+        self.accepted = self.finished = self.collapsed = self.removed = 0
+        self.numbers = [0, 0]
+        self.made = 0
+        self.old: list[Call[Any]] = []
+        """Calls that were carried out: a copy of any may arrive at any time."""
+
+    # -- what the rules are made of
+
+    def name(self) -> str:
+        self.made += 1
+        return f"n{self.made}"
+
+    def payload(self, kind: str) -> bytes:
+        if kind == "bare":
+            return b"same"
+        return f'{{"task":"t","id":"{self.name()}"}}'.encode()
+
+    def run(self, call: Call[Any], *, lost: bool = False, keep: bool = True) -> Any:
+        """Carry out a call; with `lost`, its answer is lost and the call repeated."""
+        answer = self.rig.run(call)
+        if lost:
+            before = self.rig.dump()
+            self.rig.run(call)
+            assert self.rig.dump() == before, "a repeated call changed something"
+        if keep:
+            self.old.append(call)
+        return answer
+
+    def place(self, shelf: Shelf, payload: bytes, *, due: bool, keep_time: bool = False) -> None:
+        if payload in shelf:
+            self.collapsed += 1
+        if not (keep_time and payload in shelf):
+            shelf[payload] = due
+
+    def pick(self, i: int) -> Hands:
+        return self.workers[i % len(self.workers)]
+
+    def refused(self, worker: Hands, call: Call[Any]) -> bool:
+        """Send a zombie's call; it must be refused and change nothing."""
+        if worker.leased:
+            return False
+        before = self.rig.dump()
+        with pytest.raises(LeaseLost):
+            self.rig.run(call)
+        assert self.rig.dump() == before, "a fenced worker changed something"
+        return True
+
+    # -- producers
+
+    @rule(
+        kinds=st.lists(st.sampled_from(["bare", "envelope"]), min_size=1, max_size=4),
+        client=st.integers(0, 1),
+        next_to_run=st.booleans(),
+        lost=st.booleans(),
+    )
+    def enqueue(self, kinds, client, next_to_run, lost):
+        payloads = [self.payload(kind) for kind in kinds]
+        self.numbers[client] += 1
+        call = self.rig.enqueue(
+            payloads, seq=self.numbers[client], client=f"c{client}", next_to_run=next_to_run
+        )
+        if next_to_run:
+            self.queue = [*self.queue, *payloads]
+        else:
+            self.queue = [*reversed(payloads), *self.queue]
+        assert self.run(call, lost=lost) == len(self.queue)
+        self.accepted += len(payloads)
+
+    @rule(kind=st.sampled_from(["bare", "envelope"]), client=st.integers(0, 1), due=st.booleans(), lost=st.booleans())
+    def delay(self, kind, client, due, lost):
+        payload = self.payload(kind)
+        self.numbers[client] += 1
+        moment = "5.0" if due else f"{FAR}"
+        call = self.rig.delay([(moment, payload)], seq=self.numbers[client], client=f"c{client}")
+        self.place(self.delayed, payload, due=due)
+        assert self.run(call, lost=lost) == len(self.delayed)
+        self.accepted += 1
+
+    @rule()
+    def a_stranger_pushes(self):
+        self.rig.raw.lpush(QUEUE, b"same")
+        self.queue.insert(0, b"same")
+        self.accepted += 1
+
+    @rule(kind=st.sampled_from(["bare", "envelope"]), due=st.booleans())
+    def a_stranger_delays(self, kind, due):
+        payload = self.payload(kind)
+        self.rig.raw.zadd(PUBLIC_DELAYED, {payload: 5 if due else FAR})
+        self.place(self.public, payload, due=due)
+        self.accepted += 1
+
+    # -- workers
+
+    @precondition(lambda self: len(self.workers) < 5)
+    @rule(lost=st.booleans())
+    def register(self, lost):
+        worker = Hands(self.name())
+        for _ in range(1 + lost):  # a repeated one renews the lease, nothing else
+            self.rig.run(self.rig.register(worker.id))
+        self.workers.append(worker)
+
+    @precondition(lambda self: self.workers)
+    @rule(i=st.integers(0, 4), claim=st.integers(0, 3), acks=st.integers(0, 3), lost=st.booleans())
+    def step(self, i, claim, acks, lost):
+        worker = self.pick(i)
+        done = worker.known[:acks]
+        call = self.rig.step(worker.id, worker.next(), claim, done)
+        if self.refused(worker, call):
+            return
+        for payload in done:
+            worker.known.remove(payload)
+            worker.held.remove(payload)
+            self.finished += payload != TOMBSTONE
+        count = 0 if self.paused is not None else min(claim, len(self.queue))
+        claimed = [self.queue.pop() for _ in range(count)]
+        worker.held += claimed
+        answer = self.run(call)
+        assert answer.payloads == claimed
+        assert answer.paused == (self.paused is not None)
+        if lost:
+            again = self.rig.run(call)
+            assert again.replayed
+            assert again.payloads == worker.held
+        else:
+            worker.known += claimed
+
+    @precondition(lambda self: self.workers and self.queue)
+    @rule(i=st.integers(0, 4), heard=st.booleans())
+    def blocking_move(self, i, heard):
+        """It looks at neither lease nor pause; its answer may be lost."""
+        worker = self.pick(i)
+        payload = self.queue.pop()
+        assert self.rig.run(self.rig.tasks.wait_for_one(QUEUE, worker.id, 0.01)) == payload
+        worker.held.append(payload)
+        if heard:
+            worker.known.append(payload)
+
+    @precondition(lambda self: any(w.leased for w in self.workers))
+    @rule(i=st.integers(0, 4))
+    def reconcile(self, i):
+        worker = [w for w in self.workers if w.leased][i % sum(w.leased for w in self.workers)]
+        held = self.rig.run(self.rig.tasks.held(QUEUE, worker.id))
+        assert not Counter(worker.known) - Counter(held), "it knows of tasks that Redis does not give it"
+        worker.known = held
+
+    @precondition(lambda self: any(w.known for w in self.workers))
+    @rule(
+        i=st.integers(0, 4),
+        kinds=st.lists(st.sampled_from(["retry", "retry now", "bury"]), min_size=1, max_size=3),
+        stranger=st.booleans(),
+        lost=st.booleans(),
+    )
+    def settle(self, i, kinds, stranger, lost):
+        """Attempts fail. A worker may also report on what is no longer in its hands."""
+        worker = [w for w in self.workers if w.known][i % sum(bool(w.known) for w in self.workers)]
+        failed = worker.known[: len(kinds)]
+        items = [self.settlement(kind, payload) for kind, payload in zip(kinds, failed, strict=False)]
+        if stranger:
+            items.insert(0, Settlement("bury", b"stranger", b"stranger", 0.0, EVENT))
+        call = self.rig.settle(worker.id, worker.next(), items)
+        if self.refused(worker, call):
+            return
+        for item in items[stranger:]:
+            worker.known.remove(item.held)
+            worker.held.remove(item.held)
+            if item.kind == "retry":
+                self.delayed[item.kept] = item.delay == 0
+            else:
+                self.dead.add(item.kept)
+        assert self.run(call, lost=lost) == stranger
+
+    def settlement(self, kind: str, payload: bytes) -> Settlement:
+        if kind == "bury":
+            kept = buried(payload, reason="r", error=None, worker="w", at=1.0, new_id=self.name())
+            return Settlement("bury", payload, kept, 0.0, EVENT)
+        kept = retried(payload, attempt=2, error=None, new_id=self.name())
+        while kept in self.delayed:  # a tombstone or a second failure of the same envelope
+            kept = retried(payload, attempt=self.made, error={"n": self.name()}, new_id=self.name())
+        return Settlement("retry", payload, kept, 0.0 if kind == "retry now" else 1000.0, EVENT)
+
+    @precondition(lambda self: any(w.known for w in self.workers))
+    @rule(i=st.integers(0, 4), count=st.integers(1, 3), lost=st.booleans())
+    def give_back(self, i, count, lost):
+        worker = [w for w in self.workers if w.known][i % sum(bool(w.known) for w in self.workers)]
+        newest = worker.known[-count:][::-1]
+        call = self.rig.give_back(worker.id, worker.next(), newest)
+        if self.refused(worker, call):
+            return
+        for payload in newest:
+            remove_last(worker.known, payload)
+            remove_last(worker.held, payload)
+            self.queue.append(payload)
+        self.run(call, lost=lost)
+
+    @precondition(lambda self: self.workers)
+    @rule(i=st.integers(0, 4), lost=st.booleans())
+    def leave(self, i, lost):
+        """A worker signs off; or a zombie empties what was moved to it behind its back."""
+        worker = self.pick(i)
+        call = self.rig.workers.leave(QUEUE, worker.id, event=EVENT)
+        assert self.run(call, lost=lost, keep=False) == len(worker.held)
+        self.take_all(worker)
+
+    def take_all(self, worker: Hands) -> None:
+        self.queue += reversed(worker.held)
+        worker.held, worker.leased = [], False
+
+    @precondition(lambda self: self.workers)
+    @rule(i=st.integers(0, 4))
+    def look_at_worker(self, i):
+        worker = self.pick(i)
+        worker.look = self.rig.run(self.rig.tasks.held(QUEUE, worker.id))
+
+    @precondition(lambda self: self.workers)
+    @rule(i=st.integers(0, 4), expired=st.booleans(), twice=st.booleans())
+    def reclaim(self, i, expired, twice):
+        """What was seen may be old by now."""
+        worker = self.pick(i)
+        seen = worker.held if worker.look is None else worker.look
+        worker.look = None
+        items = [self.judged(payload) for payload in reversed(seen)]
+        call = self.rig.reclaim(worker.id, items)
+        if worker.leased and not expired:
+            before = self.rig.dump()
+            assert self.rig.run(call) is None
+            assert self.rig.dump() == before, "a worker with a good lease was touched"
+            return
+        if worker.leased:
+            self.rig.expire_lease(worker.id)
+        requeued = died = 0
+        for item in items:
+            if item.held in worker.held:
+                remove_last(worker.held, item.held)
+                if item.kind == "bury":
+                    self.dead.add(item.kept)
+                    died += 1
+                else:
+                    self.queue.append(item.kept)
+                    requeued += 1
+        requeued += len(worker.held)
+        assert self.run(call, lost=twice, keep=False) == (requeued, died)
+        self.take_all(worker)
+
+    def judged(self, payload: bytes) -> TakenBack:
+        kept, deaths = redelivered(payload)
+        if deaths < MAX_DEATHS:
+            return TakenBack("queue", payload, kept)
+        kept = buried(kept, reason="r", error=None, worker="w", at=1.0, new_id=self.name())
+        while kept in self.dead:
+            kept = buried(kept, reason=self.name(), error=None, worker="w", at=1.0, new_id=self.name())
+        return TakenBack("bury", payload, kept)
+
+    @precondition(lambda self: any(w.leased for w in self.workers))
+    @rule(i=st.integers(0, 4))
+    def heartbeat(self, i):
+        worker = [w for w in self.workers if w.leased][i % sum(w.leased for w in self.workers)]
+        self.rig.run(self.rig.workers.heartbeat(QUEUE, worker.id, lease_ms=LEASE_MS, fields={"rss": 1}))
+
+    # -- time
+
+    @rule(limit=st.integers(1, 3), public=st.booleans())
+    def promote(self, limit, public):
+        shelf = self.public if public else self.delayed
+        key = PUBLIC_DELAYED if public else self.rig.keys.delayed
+        # Members of one score come in the order of their bytes; which have the older score, Redis knows best.
+        order = [p for p in self.rig.shelf(key) if shelf[p]][:limit]
+        promoted = self.rig.run(self.rig.tasks.promote(key, QUEUE, limit=limit))
+        assert promoted.moved == len(order)
+        self.promoted(shelf, order)
+
+    @precondition(lambda self: self.public)
+    @rule(i=st.integers(0, 9), lost=st.booleans())
+    def transfer(self, i, lost):
+        named = sorted(self.public)[i % len(self.public) :]
+        order = [p for p in named if self.public[p]]
+        call = self.rig.tasks.transfer(PUBLIC_DELAYED, QUEUE, [*named, b"gone"])
+        assert self.run(call, lost=lost, keep=False) == len(order)
+        self.promoted(self.public, order)
+
+    def promoted(self, shelf: Shelf, order: list[bytes]) -> None:
+        for payload in order:
+            del shelf[payload]
+            self.queue.insert(0, payload)
+
+    # -- operators
+
+    @rule(lost=st.booleans())
+    def pause(self, lost):
+        token = self.name()
+        call = self.rig.operations.pause(QUEUE, token.encode(), token=token, event=EVENT)
+        if self.paused is None:
+            assert self.run(call, lost=lost) == (True, token.encode())
+            self.paused = token.encode()
+            self.notes[token] = Note("pause", note=self.paused)
+        else:
+            assert self.run(call, keep=False) == (False, self.paused)
+
+    @rule(lost=st.booleans())
+    def resume(self, lost):
+        token = self.name()
+        call = self.rig.operations.resume(QUEUE, token=token, event=EVENT)
+        if self.paused is None:
+            assert self.run(call, keep=False) == (False, b"")
+        else:
+            assert self.run(call, lost=lost) == (True, self.paused)
+            self.notes[token] = Note("resume", note=self.paused)
+            self.paused = None
+
+    @rule(i=st.integers(0, 9), due=st.booleans(), gone=st.booleans(), lost=st.booleans())
+    def reschedule(self, i, due, gone, lost):
+        token = self.name()
+        payload = b"gone" if gone or not self.delayed else sorted(self.delayed)[i % len(self.delayed)]
+        call = self.rig.operations.reschedule(
+            QUEUE, payload, 5.0 if due else FAR, token=token, event=EVENT
+        )
+        if payload not in self.delayed:
+            assert self.run(call, keep=False) is None
+            return
+        assert self.run(call, lost=lost) is not None
+        self.notes[token] = Note("reschedule", payload=payload, due=self.delayed[payload], new=due)
+        self.delayed[payload] = due
+
+    @rule(i=st.integers(0, 9), state=st.sampled_from(["delayed", "dead"]), gone=st.booleans(), lost=st.booleans())
+    def delete(self, i, state, gone, lost):
+        token = self.name()
+        shelf = self.delayed if state == "delayed" else self.dead
+        payload = b"gone" if gone or not shelf else sorted(shelf)[i % len(shelf)]
+        call = self.rig.operations.delete(QUEUE, state, payload, token=token, event=EVENT)
+        if payload not in shelf:
+            assert self.run(call, keep=False) is False
+            return
+        assert self.run(call, lost=lost) is True
+        due = self.delayed.pop(payload) if state == "delayed" else bool(self.dead.discard(payload))
+        self.notes[token] = Note("delete", state=state, payload=payload, due=due)
+
+    @rule(i=st.integers(0, 9), off=st.integers(-3, 3), gone=st.booleans(), lost=st.booleans())
+    def delete_pending(self, i, off, gone, lost):
+        token = self.name()
+        tasks = [p for p in self.queue if p != TOMBSTONE]
+        payload = b"gone" if gone or not tasks else tasks[i % len(tasks)]
+        from_right = max(0, i + off)
+        call = self.rig.operations.delete_pending(QUEUE, payload, from_right, token=token, event=EVENT)
+        if payload not in self.queue:
+            assert self.run(call, keep=False) is False
+            return
+        assert self.run(call, lost=lost) is True
+        index = self.queue.index(payload)
+        if len(self.queue) - 1 - index <= NEAR:
+            remove_last(self.queue, payload)
+        elif index <= NEAR:
+            self.queue.remove(payload)
+        else:
+            self.queue[index] = TOMBSTONE
+        self.notes[token] = Note("delete", state="pending", payload=payload)
+
+    @rule(
+        i=st.integers(0, 9),
+        state=st.sampled_from(["delayed", "dead"]),
+        next_to_run=st.booleans(),
+        lost=st.booleans(),
+    )
+    def requeue(self, i, state, next_to_run, lost):
+        token = self.name()
+        shelf = self.delayed if state == "delayed" else self.dead
+        payload = sorted(shelf)[i % len(shelf)] if shelf else b"gone"
+        to_run = restored(payload) if state == "dead" and shelf else payload
+        call = self.rig.operations.requeue(
+            QUEUE, state, payload, to_run, token=token, event=EVENT, next_to_run=next_to_run
+        )
+        if payload not in shelf:
+            assert self.run(call, keep=False) is False
+            return
+        assert self.run(call, lost=lost) is True
+        _ = self.delayed.pop(payload) if state == "delayed" else self.dead.discard(payload)
+        self.queue.insert(len(self.queue) if next_to_run else 0, to_run)
+        self.notes[token] = Note("requeue")
+
+    @rule(state=st.sampled_from(["pending", "delayed", "dead"]), at_most=st.sampled_from([None, 1, 3]), lost=st.booleans())
+    def purge(self, state, at_most, lost):
+        token = self.name()
+        there: Any = {"pending": self.queue, "delayed": self.delayed, "dead": self.dead}[state]
+        call = self.rig.operations.purge(QUEUE, state, token=token, event=EVENT, at_most=at_most)
+        if not there or (at_most is not None and len(there) > at_most):
+            assert self.run(call, keep=False) == (not there, len(there))
+            return
+        assert self.run(call, lost=lost) == (True, len(there))
+        self.notes[token] = Note("purge", state=state, trash=there.copy())
+        there.clear()
+
+    @precondition(lambda self: self.notes)
+    @rule(i=st.integers(0, 30), lost=st.booleans(), whole=st.booleans())
+    def undo(self, i, lost, whole):
+        token = sorted(self.notes)[i % len(self.notes)]
+        note = self.notes[token]
+        expected = self.undone(note)
+        call = self.rig.operations.undo(QUEUE, token, event=EVENT)
+        answer = self.rig.run(call)
+        assert answer == expected
+        if lost and not answer.left:
+            before = self.rig.dump()
+            assert self.rig.run(call).what in {"undone", "changed", ""}
+            assert self.rig.dump() == before, "undone twice"
+        while whole and answer.left:
+            expected = self.undone(note)
+            answer = self.rig.run(call)
+            assert answer == expected
+
+    def undone(self, note: Note) -> Undone:
+        op = note.op
+        if op in {"undone", "requeue"}:
+            return Undone("undone" if op == "undone" else "", 0)
+        left = 0
+        match op:
+            case "pause" | "resume":
+                if self.paused != (note.note if op == "pause" else None):
+                    return Undone("changed", 0)
+                self.paused = None if op == "pause" else note.note
+            case "reschedule":
+                if self.delayed.get(note.payload) is not note.new:
+                    return Undone("changed", 0)
+                self.delayed[note.payload] = note.due
+            case "delete" if note.state == "pending":
+                self.queue.append(note.payload)
+            case "delete" if note.state == "delayed":
+                self.place(self.delayed, note.payload, due=note.due, keep_time=True)
+            case "delete":
+                self.dead.add(note.payload)
+            case "purge":
+                left = self.bring_back(note)
+        if not left:
+            note.op = "undone"
+        return Undone(op, left)
+
+    def bring_back(self, note: Note) -> int:
+        """A purge's tasks, all at once into an empty place, else some."""
+        if note.state == "pending":
+            some = len(note.trash) if not self.queue else UNDO_BATCH
+            self.queue += note.trash[:some]
+            note.trash = note.trash[some:]
+            return len(note.trash)
+        place: Any = self.delayed if note.state == "delayed" else self.dead
+        if place:
+            key = self.rig.keys.trash(next(t for t, n in self.notes.items() if n is note))
+            some = list(self.rig.shelf(key))[:UNDO_BATCH]
+        else:
+            some = list(note.trash)
+        for payload in some:
+            if note.state == "delayed":
+                self.place(self.delayed, payload, due=note.trash.pop(payload), keep_time=True)
+            else:
+                note.trash.discard(payload)
+                self.dead.add(payload)
+        return len(note.trash)
+
+    # -- the network
+
+    @precondition(lambda self: self.old)
+    @rule(i=st.integers(0, 10_000))
+    def an_old_copy_arrives(self, i):
+        call = self.old[i % len(self.old)]
+        before = self.rig.dump()
+        try:
+            self.rig.run(call)
+        except LeaseLost:
+            pass
+        assert self.rig.dump() == before, f"an old copy changed something: {call.args[:4]}"
+
+    # -- what must always hold
+
+    @invariant()
+    def redis_is_as_the_model_says(self):
+        if not hasattr(self, "queue"):
+            return
+        keys = self.rig.keys
+        assert self.rig.raw.lrange(QUEUE, 0, -1) == self.queue
+        assert self.rig.raw.get(keys.paused) == self.paused
+        now = self.rig.now()
+        for key, shelf in ((keys.delayed, self.delayed), (PUBLIC_DELAYED, self.public)):
+            assert {p: due <= now for p, due in self.rig.shelf(key).items()} == shelf
+        assert set(self.rig.shelf(keys.dead)) == self.dead
+        for worker in self.workers:
+            assert self.rig.held(worker.id) == worker.held
+        assert {w.decode() for w in self.rig.shelf(keys.workers)} == {w.id for w in self.workers if w.leased}
+        for token, note in self.notes.items():
+            if note.op == "purge":
+                _, content = dump_key(self.rig.raw, keys.trash(token).encode())
+                assert [p if note.state == "pending" else p[0] for p in content or []] == (
+                    note.trash if note.state == "pending" else [p for p, _ in content or []]
+                )
+                assert len(content or []) == len(note.trash)
+
+    @invariant()
+    def every_accepted_task_is_somewhere(self):
+        if not hasattr(self, "queue"):
+            return
+        lists = [self.queue, *(w.held for w in self.workers)]
+        lists += [n.trash for n in self.notes.values() if n.op == "purge"]
+        count = sum(p != TOMBSTONE for some in lists for p in some)
+        count += len(self.delayed) + len(self.public) + len(self.dead)
+        count += sum(n.op == "delete" for n in self.notes.values())
+        assert count + self.finished + self.collapsed == self.accepted
+
+
+def remove_last(some: list[bytes], payload: bytes) -> None:
+    del some[len(some) - 1 - some[::-1].index(payload)]
+
+
+def run_machine(rig: Rig, *, examples: int, steps: int) -> None:
+    machine = type("Machine", (Conservation,), {"rig": rig})
+    with (
+        mock.patch("taskconsole.store.operations.NEAR", NEAR),
+        mock.patch("taskconsole.store.operations.UNDO_BATCH", UNDO_BATCH),
+    ):
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                print_blob=False,
+            ),
+        )
+
+
+def test_every_task_is_in_exactly_one_place_after_every_step(rig):
+    run_machine(rig, examples=150, steps=40)
