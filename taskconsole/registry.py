@@ -61,8 +61,17 @@ class Handler:
                 kwargs.pop(self.context_parameter)
                 self.signature.bind(None, *args, **kwargs)
         except TypeError as error:
-            return f"arguments do not fit {self.name}{self.signature}: {error}"
+            return f"arguments do not fit {self.name}{self._plain_signature()}: {error}"
         return None
+
+    def _plain_signature(self) -> inspect.Signature:
+        """The parameters a caller gives, without annotations: those may be strings of any length."""
+        given = [
+            p.replace(annotation=inspect.Parameter.empty)
+            for name, p in self.signature.parameters.items()
+            if name != self.context_parameter
+        ]
+        return inspect.Signature(given)
 
     def _context_is_positional(self) -> bool:
         first = next(iter(self.signature.parameters), None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from taskconsole.backends.native import NativeBackend
     from taskconsole.model.event import Event
 
-__all__ = ["events", "event_line"]
+__all__ = ["event_line", "events"]
 
 FAILURES = frozenset({"retried", "died", "reclaimed", "fenced", "gap"})
 """Kinds that mean something went wrong."""
@@ -121,7 +121,7 @@ def event_line(event: Event) -> str:
         # A stranger's message may name any number as its time.
         when = "?"
     parts = [when, event.queue, str(event.kind)]
-    parts += [f"×{event.n:,}"] if event.n > 1 else []
+    parts += [f"{event.n:,} tasks"] if event.n > 1 else []
     parts += [part for part in (event.task, event.id) if part]
     parts += [f"attempt {event.attempt}"] if event.attempt > 1 else []
     parts += [f"{event.ms:,.1f} ms"] if event.ms is not None else []

@@ -93,13 +93,14 @@ class _Parcels:
 
     def bare(self, text: str, count: int) -> Iterator[Parcel]:
         """The text itself, as often as wanted; bytes that are no UTF-8 go through as they were typed."""
+        from taskconsole.client import Parcel
+        from taskconsole.errors import PayloadError
+
         payload = self._client.check_size(os.fsencode(text), text[:100])
         if not payload:
-            from taskconsole.errors import PayloadError
-
             raise PayloadError("the task has no name")
         for _ in range(count):
-            yield self._queue, self._due, False, payload
+            yield Parcel(self._queue, self._due, next_to_run=False, payload=payload, task=text)
 
     def full(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any], count: int) -> Iterator[Parcel]:
         """An envelope with an id of its own, as often as wanted.
@@ -107,6 +108,7 @@ class _Parcels:
         Raises:
             PayloadError: The arguments cannot be carried, or are too large.
         """
+        from taskconsole.client import Parcel
         from taskconsole.errors import PayloadError
         from taskconsole.model.task import Envelope, check_arguments, encode
 
@@ -120,7 +122,7 @@ class _Parcels:
                 payload = encode(Envelope(task, task_id, list(args), kwargs, None, client.now()))
                 client.check_size(payload, task[:100])
                 self.first_id = self.first_id or task_id
-                yield self._queue, self._due, False, payload
+                yield Parcel(self._queue, self._due, next_to_run=False, payload=payload, id=task_id, task=task)
         except (TypeError, OverflowError, RecursionError) as error:
             raise PayloadError(f"{error}") from None
 

@@ -10,12 +10,16 @@ import click
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    _Type = click.ParamType[float]
+else:
+    _Type = click.ParamType  # generic only since click 8.2
+
 __all__ = ["SECONDS", "Seconds"]
 
 YEAR = 366 * 86_400.0
 
 
-class Seconds(click.ParamType):
+class Seconds(_Type):
     """A finite number of seconds between two bounds; not NaN."""
 
     name = "seconds"

@@ -87,7 +87,20 @@ def queues(context: click.Context, /, *, wants_json: bool) -> int:
 
 
 def _print_queues(overview: Overview) -> None:
-    headings = ("QUEUE", "STATE", "PENDING", "ACTIVE", "DELAYED", "DEAD", "OLDEST", "WORKERS", "SLOTS", "DONE", "FAILED", "")
+    headings = (
+        "QUEUE",
+        "STATE",
+        "PENDING",
+        "ACTIVE",
+        "DELAYED",
+        "DEAD",
+        "OLDEST",
+        "WORKERS",
+        "SLOTS",
+        "DONE",
+        "FAILED",
+        "",
+    )
     rows = [
         (
             queue.name,
@@ -131,7 +144,9 @@ def tasks(context: click.Context, /, *, queue: str, state: str, offset: int, lim
     with open_backend(target_of(context)) as backend:
         rows, total = backend.tasks(queue, State(state), offset=offset, limit=limit)
     if wants_json:
-        write_json({"queue": queue, "state": state, "offset": offset, "total": total, "tasks": [as_json(r) for r in rows]})
+        write_json(
+            {"queue": queue, "state": state, "offset": offset, "total": total, "tasks": [as_json(r) for r in rows]}
+        )
         return 0
     now = time.time()
     write_table(
@@ -184,7 +199,20 @@ def _print_workers(found: list[WorkerInfo], *, wants_json: bool) -> None:
     if wants_json:
         write_json([{**as_json(worker), "alive": worker.alive(now)} for worker in found])
         return
-    headings = ("WORKER", "QUEUE", "STATE", "HOST", "PID", "ACTIVE", "SLOTS", "DONE", "FAILED", "RSS", "SEEN", "RUNNING")
+    headings = (
+        "WORKER",
+        "QUEUE",
+        "STATE",
+        "HOST",
+        "PID",
+        "ACTIVE",
+        "SLOTS",
+        "DONE",
+        "FAILED",
+        "RSS",
+        "SEEN",
+        "RUNNING",
+    )
     write_table(headings, [_worker_cells(worker, now) for worker in found], right=range(4, 10))
     if not found:
         say("no workers")
@@ -235,7 +263,9 @@ def doctor(context: click.Context, /, *, wants_json: bool) -> int:
 
 def _print_verdicts(verdicts: list[Verdict], overview: Overview) -> None:
     for verdict in verdicts:
-        since = f" (since {_utc(verdict.since)}, {_ago(verdict.since, overview.at)})" if verdict.since is not None else ""
+        since = (
+            f" (since {_utc(verdict.since)}, {_ago(verdict.since, overview.at)})" if verdict.since is not None else ""
+        )
         write_line(f"{verdict.level.upper()}: {verdict.text}{since}")
         if verdict.evidence:
             write_line(f"    seen: {verdict.evidence}")
@@ -260,12 +290,12 @@ def _span(seconds: float) -> str:
 
 
 def _ago(at: float | None, now: float) -> str | None:
-    return None if at is None or not -1e12 < at < 1e12 else _span(now - at)  # noqa: PLR2004 - no time of this world
+    return None if at is None or not -1e12 < at < 1e12 else _span(now - at)
 
 
 def _when(at: float | None, now: float) -> str | None:
     """`2m05s ago` or `in 30s`: what counts for a delayed task is how far away it is."""
-    if at is None or not -1e12 < at < 1e12:  # noqa: PLR2004 - anybody may ZADD anything
+    if at is None or not -1e12 < at < 1e12:  # anybody may ZADD any score
         return None if at is None else str(at)
     return f"in {_span(at - now + 0.5)}" if at > now else f"{_span(now - at)} ago"
 

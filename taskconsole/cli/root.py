@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taskconsole import __version__
-from taskconsole.cli import services
+from taskconsole.cli import following, operating, reading, services, showing
 from taskconsole.cli.output import say
-from taskconsole.cli.target import Target, secrets_of, target_options
+from taskconsole.cli.target import Target, secrets_of, target_of, target_options
 from taskconsole.errors import TaskconsoleError
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 )
 @target_options
 @click.option("--embedded", is_flag=True, help="Start a Redis of our own for this session and show it.")
+@click.option("--read-only", is_flag=True, help="Console: nothing that writes has a key.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Console: draw with ASCII alone.")
+@click.option("--mouse", is_flag=True, help="Console: take mouse clicks.")
 @click.option(
     "--headless",
     type=click.Choice(SERVICES),
@@ -75,15 +78,36 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def root(context: click.Context, /, *, embedded: bool) -> int:
+def root(context: click.Context, /, *, embedded: bool, read_only: bool, ascii_only: bool, mouse: bool) -> int:
     """Task queues on plain Redis lists. Without a command: the console.
 
     Where there is no terminal to draw on, the console prints `status` instead.
     """
-    return 0
+    if context.invoked_subcommand is not None:
+        if embedded:
+            raise click.UsageError("--embedded is for the console; `taskconsole demo` starts everything")
+        return 0
+    look = showing.Look(read_only=read_only, ascii_only=ascii_only, mouse=mouse)
+    target = target_of(context)
+    if embedded:
+        return showing.show_embedded(target.prefix or "", look)
+    return showing.show(target.settings(), look)
 
 
-for _command in (services.worker, services.scheduler):
+for _command in (
+    services.worker,
+    services.scheduler,
+    reading.status,
+    reading.queues,
+    reading.tasks,
+    reading.workers,
+    reading.doctor,
+    operating.enqueue,
+    operating.pause,
+    operating.resume,
+    following.events,
+    showing.demo,
+):
     root.add_command(_command)
 
 

@@ -82,9 +82,7 @@ class _Plan:
     show_default=True,
     help="Seconds of silence after which a worker is taken for dead.",
 )
-@click.option(
-    "--grace", type=SECONDS, default=25.0, show_default=True, help="Seconds a stop waits for running tasks."
-)
+@click.option("--grace", type=SECONDS, default=25.0, show_default=True, help="Seconds a stop waits for running tasks.")
 @click.option("--burst", is_flag=True, help="End when the queues are empty.")
 @click.option("--tether", type=int, hidden=True, help="Stop when this descriptor is closed at its other end.")
 @click.pass_context
@@ -124,9 +122,7 @@ def worker(
     options = WorkerOptions(
         queues=plan or queues_of(app), concurrency=concurrency, lease=lease, grace=grace, burst=burst
     )
-    return _run(
-        _Plan(registry=app.registry, settings=app.settings, options=options, app=app, loop=loop), tether=tether
-    )
+    return _run(_Plan(registry=app.registry, settings=app.settings, options=options, app=app, loop=loop), tether=tether)
 
 
 @click.command(short_help="Promote and reclaim tasks, without running any.")

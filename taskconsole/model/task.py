@@ -172,9 +172,9 @@ def _read_object(raw: bytes) -> dict[str, Any] | None:
 
 
 def _fields(raw: bytes) -> dict[str, Any]:
-    """All fields of a payload, unknown ones too; a bare payload becomes the task's name."""
+    """All fields of a payload, unknown ones too; a bare payload, JSON or not, becomes the task's name."""
     fields = _read_object(raw)
-    if fields is not None:
+    if fields is not None and "task" in fields:
         return fields
     try:
         return {"task": raw.decode(), "bare": True}
@@ -204,8 +204,6 @@ def retried(raw: bytes, *, attempt: int, error: dict[str, Any] | None, new_id: s
 def buried(raw: bytes, *, reason: str, error: dict[str, Any] | None, worker: str, at: float, new_id: str) -> bytes:
     """The member of the dead set: the payload's fields, and why, where and when it died."""
     fields = _fields(raw)
-    if raw[:1] == b"{" and "payload_base64" not in fields and "task" not in fields:
-        fields = {"task": None, "payload": fields}
     if not fields.get("id"):
         fields["id"] = new_id
     fields["died"] = {"reason": reason, "worker": worker, "at": at}
@@ -231,10 +229,11 @@ def restored(member: bytes) -> bytes:
     """The payload to run again for a member of the dead set: as it was enqueued, its errors kept."""
     fields = _fields(member)
     encoded = fields.get("payload_base64")
-    if isinstance(encoded, str):
-        return base64.b64decode(encoded)
-    if isinstance(fields.get("payload"), dict) and fields.get("task") is None:
-        return _encoder.encode(fields["payload"])
+    if fields.get("task") is None and isinstance(encoded, str):
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except ValueError:
+            return member
     for name in ("died", "attempt", "redelivered"):
         fields.pop(name, None)
     if fields.get("bare"):

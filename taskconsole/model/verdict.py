@@ -279,19 +279,19 @@ def _ansi_c(char: str) -> str:
     if char.isprintable():
         return char
     code = ord(char)
-    if code < 0x80:  # noqa: PLR2004 - above, \x would be a byte and not a character
+    if code < 0x80:  # above, \x would be a byte and not a character
         return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004 - what four digits hold
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def span(seconds: float) -> str:
     """A duration in two units at most: `4s`, `2m05s`, `3h20m`, `12d04h`."""
     whole = max(0, int(seconds))
-    if whole < 60:  # noqa: PLR2004
+    if whole < 60:
         return f"{whole}s"
-    if whole < 3600:  # noqa: PLR2004
+    if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86_400:  # noqa: PLR2004
+    if whole < 86_400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
 

@@ -93,7 +93,8 @@ class Supervisor:
     """Runs `count` children until all have ended.
 
     A child that ends with 0 has been told to, by an operator or by burst mode, and is not replaced; one that
-    dies is, after a pause. When the first one ends with an error before any was up, nothing more is tried. SIGTERM, SIGINT and SIGHUP are passed on, each as often as it comes.
+    dies is, after a pause. When the first one ends with an error before any was up, nothing more is tried.
+    SIGTERM, SIGINT and SIGHUP are passed on, each as often as it comes.
 
     Args:
         command: Makes a child's command line from the number of its tether.
@@ -198,7 +199,7 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, seat)
 
     def _start_later(self, seat: _Seat) -> float:
-        pause = min(FIRST_PAUSE * 2**seat.deaths, LONGEST_PAUSE)
+        pause: float = min(FIRST_PAUSE * 2**seat.deaths, LONGEST_PAUSE)
         seat.deaths = min(seat.deaths + 1, 30)
         seat.start_at = time.monotonic() + pause
         return pause

@@ -1,0 +1,148 @@
+"""The console, and the demo in which it has something to show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from taskconsole.cli.output import say, write_line
+from taskconsole.cli.parameters import Seconds
+from taskconsole.cli.reading import print_status
+from taskconsole.cli.target import is_terminal
+
+if TYPE_CHECKING:
+    from taskconsole.config import Settings
+
+__all__ = ["Look", "demo", "show", "show_embedded"]
+
+OFFER = "taskconsole --embedded starts a Redis of its own; taskconsole demo shows everything at work"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How the console is to be."""
+
+    read_only: bool = False
+    ascii_only: bool = False
+    mouse: bool = False
+
+
+def show(settings: Settings, look: Look, *, offer: str = OFFER) -> int:
+    """The console; one reading in plain text where there is no terminal for it.
+
+    Raises:
+        StoreUnavailable: No terminal, and no Redis. With a terminal the console says so itself.
+    """
+    from taskconsole.backends.native import NativeBackend
+
+    if not is_terminal():
+        backend = NativeBackend(settings)
+        try:
+            print_status(backend.overview())
+        finally:
+            backend.close()
+        return 0
+    from taskconsole.console.app import run_console
+
+    # A setting that cannot be used is said here, in one line, and not on the screen again and again.
+    NativeBackend(settings).close()
+    return run_console(
+        lambda: NativeBackend(settings),
+        address=settings.address,
+        read_only=look.read_only,
+        ascii_only=look.ascii_only,
+        mouse=look.mouse,
+        offer=offer,
+    )
+
+
+def show_embedded(prefix: str, look: Look) -> int:
+    """The console over a Redis that lives as long as it does."""
+    from taskconsole.config import Settings
+    from taskconsole.demo.stage import Leave, ignore_signals, leaving_in_order
+    from taskconsole.embedded import EmbeddedRedis
+
+    try:
+        with leaving_in_order(), EmbeddedRedis() as server:
+            try:
+                say(f"a Redis for this session at {server.url}")
+                return show(Settings(url=server.url, prefix=prefix), look, offer="")
+            finally:
+                # The console's event loop has put the signals back to what kills us.
+                ignore_signals()
+    except Leave as leave:
+        return leave.code
+
+
+@click.command(short_help="Everything at once: Redis, tasks, workers, console.")
+@click.option("--no-console", is_flag=True, help="Print the status every second instead.")
+@click.option("--seconds", type=Seconds(minimum=0.1), help="End by itself after so long.")
+@click.option("--speed", type=Seconds(minimum=0.1, maximum=100), default=1.0, show_default=True, help="More traffic.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone.")
+def demo(*, no_console: bool, seconds: float | None, speed: float, ascii_only: bool) -> int:
+    """Start a private Redis, a sample App with believable traffic, two workers and the console.
+
+    Nothing is left when it ends: no process, no file, and no port was ever open.
+    """
+    from taskconsole.demo.stage import Leave, Stage, ignore_signals, leaving_in_order
+
+    try:
+        with leaving_in_order(), Stage(speed=speed) as stage:
+            try:
+                return _play(stage.url, stage.directory, seconds, Look(ascii_only=ascii_only), plain=no_console)
+            finally:
+                ignore_signals()
+    except Leave as leave:
+        return leave.code
+
+
+def _play(url: str, directory: object, seconds: float | None, look: Look, *, plain: bool) -> int:
+    from taskconsole.config import Settings
+
+    settings = replace(Settings(), url=url)
+    say(f"Redis at {url}; logs of the workers in {directory}")
+    if plain or not is_terminal():
+        _print_every_second(settings, seconds)
+        return 0
+    over = threading.Event()
+    if seconds is not None:
+        _end_after(seconds, over)
+    code = show(settings, look, offer="")
+    return 0 if over.is_set() else code
+
+
+def _end_after(seconds: float, over: threading.Event) -> None:
+    """Leave the console as a signal would."""
+
+    def end() -> None:
+        over.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _print_every_second(settings: Settings, seconds: float | None) -> None:
+    from taskconsole.backends.native import NativeBackend
+
+    began = time.monotonic()
+    backend = NativeBackend(settings)
+    try:
+        while True:
+            print_status(backend.overview())
+            write_line()
+            sys.stdout.flush()
+            left = 1.0 if seconds is None else began + seconds - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(1.0, left))
+    finally:
+        backend.close()

@@ -1,0 +1,343 @@
+"""Enqueueing: what an application does, blocking and in asyncio, with lost replies and several threads."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import os
+import threading
+
+import pytest
+import redis
+
+from taskconsole import App, ConfigError, Context, PayloadError, StoreFull, StoreUnavailable
+from taskconsole.config import Settings
+from tests.faultproxy import FaultProxy
+
+
+def make_app(url: str, **settings: object) -> App:
+    return App(settings=Settings(url=url, **settings))  # type: ignore[arg-type]
+
+
+def payloads(raw: redis.Redis, queue: str) -> list[dict[str, object]]:
+    """What is pending, next to run first."""
+    return [json.loads(p) for p in reversed(raw.lrange(queue, 0, -1))]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def app(store_url):
+    app = make_app(store_url)
+    yield app
+    app.close()
+
+
+def test_an_enqueued_task_is_one_readable_envelope_at_the_producers_end(app, raw):
+    @app.task(queue="mail")
+    def send(to: str, subject: str = "hello") -> None: ...
+
+    raw.lpush("mail", "older")
+    ref = send.enqueue("ada", subject="hi")
+
+    assert raw.lrange("mail", -1, -1) == [b"older"]
+    newest = json.loads(raw.lindex("mail", 0))
+    assert {"task": "send", "id": ref.id, "args": ["ada"], "kwargs": {"subject": "hi"}} == {
+        k: newest[k] for k in ("task", "id", "args", "kwargs")
+    }
+    assert abs(newest["enqueued_at"] - raw.time()[0]) < 5
+    assert raw.smembers("taskconsole:queues") == {b"mail"}
+
+
+def test_a_higher_priority_is_next_to_run_and_a_queue_name_redirects(app, raw):
+    @app.task
+    def work(n: int) -> None: ...
+
+    work.enqueue(1)
+    work.using(priority=5).enqueue(2)
+    work.using(queue_name="other").enqueue(3)
+
+    assert [[2], [1]] == [p["args"] for p in payloads(raw, "task_queue")]
+    assert [[3]] == [p["args"] for p in payloads(raw, "other")]
+
+
+@pytest.mark.parametrize("after", [dt.timedelta(seconds=60), 60, 60.0])
+def test_a_delay_counts_from_now_by_the_clock_of_redis(app, raw, after):
+    @app.task
+    def work() -> None: ...
+
+    work.using(run_after=after).enqueue()
+
+    [(_, due)] = raw.zrange("{task_queue}:delayed", 0, -1, withscores=True)
+    assert abs(due - raw.time()[0] - 60) < 3
+    assert raw.llen("task_queue") == 0
+
+
+def test_an_aware_moment_is_the_score_itself(app, raw):
+    @app.task
+    def work() -> None: ...
+
+    moment = dt.datetime(2030, 1, 1, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    work.using(run_after=moment).enqueue()
+
+    assert [moment.timestamp()] == [s for _, s in raw.zrange("{task_queue}:delayed", 0, -1, withscores=True)]
+
+
+@pytest.mark.parametrize("after", [-1, float("nan"), float("inf"), dt.timedelta(seconds=-1), dt.datetime(2030, 1, 1)])  # noqa: DTZ001
+def test_a_time_that_cannot_be_is_refused_before_redis_is_asked(after):
+    app = make_app("redis://127.0.0.1:1/0")
+
+    @app.task
+    def work() -> None: ...
+
+    with pytest.raises(ConfigError):
+        work.using(run_after=after)
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (float("nan"), "argument 1 is nan"),
+        ({1, 2}, "argument 1 is a set"),
+        (b"x", "argument 1 is a bytes"),
+        ({1: 2}, "argument 1 has the key 1"),
+        ([1, {"a": object()}], r"argument 1\[1\]\['a'\] is a object"),
+        (dt.datetime(2030, 1, 1, tzinfo=dt.UTC), "argument 1 is a datetime"),
+    ],
+)
+def test_an_argument_that_json_would_change_is_named_in_a_type_error(app, raw, bad, named):
+    @app.task
+    def work(value: object, *, again: object = None) -> None: ...
+
+    with pytest.raises(TypeError, match=named):
+        work.enqueue(bad)
+    with pytest.raises(TypeError, match=named.replace("argument 1", "argument 'again'")):
+        work.enqueue(1, again=bad)
+    assert raw.dbsize() == 0
+
+
+def test_arguments_that_do_not_fit_are_refused_where_they_are_given(app):
+    @app.task
+    def work(a: int, b: int = 2) -> None: ...
+
+    with pytest.raises(TypeError, match=r"do not fit work\(a, b=2\): missing a required argument: 'a'"):
+        work.enqueue()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'c'"):
+        work.enqueue(1, c=3)
+
+
+def test_a_context_parameter_is_not_the_callers_to_give(app, raw):
+    @app.task
+    def first(context: Context, a: int) -> None: ...
+
+    @app.task
+    def named(a: int, *, context: Context) -> None: ...
+
+    first.enqueue(1)
+    named.enqueue(2)
+
+    assert [[1], [2]] == [p["args"] for p in payloads(raw, "task_queue")]
+
+
+def test_a_payload_over_the_limit_is_refused_with_both_sizes(store_url, raw):
+    app = make_app(store_url, max_payload=100_000)
+
+    @app.task
+    def work(text: str) -> None: ...
+
+    with pytest.raises(PayloadError, match="100,000"):
+        work.enqueue("x" * 100_000)
+    with pytest.raises(PayloadError, match="surrogate"):
+        work.enqueue("\ud800")
+    assert raw.llen("task_queue") == 0
+
+
+def test_two_functions_cannot_share_a_name(app):
+    @app.task(name="same")
+    def one() -> None: ...
+
+    with pytest.raises(ConfigError, match="'same'"):
+
+        @app.task(name="same")
+        def two() -> None: ...
+
+
+@pytest.mark.parametrize("options", [{"retries": -1}, {"timeout": 0}, {"max_redeliveries": 0}, {"queue": "a{b"}])
+def test_options_out_of_range_are_refused_at_import(app, options):
+    with pytest.raises(ConfigError):
+
+        @app.task(**options)
+        def work() -> None: ...
+
+
+def test_many_tasks_go_in_order_by_the_thousand(app, raw):
+    @app.task(queue="bulk")
+    def work(n: int) -> None: ...
+
+    calls_before = raw.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
+    assert app.enqueue_many(work.call(n) for n in range(2500)) == 2500
+
+    assert [[n] for n in range(2500)] == [p["args"] for p in payloads(raw, "bulk")]
+    assert len({p["id"] for p in payloads(raw, "bulk")}) == 2500
+    after = raw.info("commandstats")
+    calls = after.get("cmdstat_evalsha", {"calls": 0})["calls"] + after.get("cmdstat_eval", {"calls": 0})["calls"]
+    assert calls - calls_before <= 4
+
+
+async def test_concurrent_tasks_share_round_trips_and_each_learns_its_fate(app, raw):
+    @app.task(queue="bulk")
+    def work(n: int) -> None: ...
+
+    await work.aenqueue(-1)
+    before = (
+        raw.info("commandstats")["cmdstat_evalsha"]["calls"] if "cmdstat_evalsha" in raw.info("commandstats") else 0
+    )
+    raw.set("broken", "a string")
+    results = await asyncio.gather(
+        *(work.aenqueue(n) for n in range(500)),
+        work.using(queue_name="broken").aenqueue(1),
+        *(work.aenqueue(n) for n in range(500, 1000)),
+        return_exceptions=True,
+    )
+
+    errors = [r for r in results if isinstance(r, Exception)]
+    assert len(errors) == 1
+    assert "holds" in str(errors[0])
+    assert [[n] for n in range(-1, 1000)] == [p["args"] for p in payloads(raw, "bulk")]
+    assert raw.info("commandstats")["cmdstat_evalsha"]["calls"] - before <= 10
+    await app.aclose()
+
+
+async def test_one_app_serves_the_loops_of_several_threads(store_url, raw):
+    app = make_app(store_url)
+
+    @app.task(queue="bulk")
+    def work(n: int) -> None: ...
+
+    async def many(start: int) -> None:
+        await asyncio.gather(*(work.aenqueue(n) for n in range(start, start + 200)))
+        await app.aclose()
+
+    await asyncio.gather(*(asyncio.to_thread(asyncio.run, many(start)) for start in (0, 200, 400)))
+
+    assert sorted([n] for n in range(600)) == sorted(p["args"] for p in payloads(raw, "bulk"))
+
+
+def test_threads_share_a_connection_without_losing_a_task(app, raw):
+    @app.task(queue="bulk")
+    def work(n: int) -> None: ...
+
+    def some(start: int) -> None:
+        for n in range(start, start + 100):
+            work.enqueue(n)
+
+    threads = [threading.Thread(target=some, args=(start,)) for start in range(0, 800, 100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted([n] for n in range(800)) == sorted(p["args"] for p in payloads(raw, "bulk"))
+
+
+def test_a_forked_child_makes_its_own_connection_ids_and_numbers(app, raw):
+    @app.task(queue="bulk")
+    def work(who: str) -> None: ...
+
+    for _ in range(5):
+        work.enqueue("parent")
+    child = os.fork()
+    if child == 0:
+        # Numbers below the parent's would be taken for repetitions if the child kept its name.
+        code = 1
+        try:
+            for _ in range(3):
+                work.enqueue("child")
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    work.enqueue("parent")
+
+    found = payloads(raw, "bulk")
+    assert [6, 3] == [sum(p["args"] == [who] for p in found) for who in ("parent", "child")]
+    assert len({p["id"] for p in found}) == 9
+
+
+@pytest.mark.parametrize("delayed", [False, True])
+def test_a_lost_reply_is_repeated_and_the_task_is_there_once(store_url, raw, delayed):
+    with FaultProxy(store_url) as proxy:
+        app = make_app(proxy.url)
+
+        @app.task(queue="bulk")
+        def work(n: int) -> None: ...
+
+        task = work.using(run_after=100) if delayed else work
+        task.enqueue(0)
+        for n in range(1, 50):
+            proxy.drop_replies(1)
+            task.enqueue(n)
+        app.close()
+
+    stored = raw.zrange("{bulk}:delayed", 0, -1) if delayed else raw.lrange("bulk", 0, -1)
+    assert list(range(50)) == sorted(json.loads(p)["args"][0] for p in stored)
+
+
+async def test_a_lost_reply_in_asyncio_is_repeated_and_the_task_is_there_once(store_url, raw):
+    with FaultProxy(store_url) as proxy:
+        app = make_app(proxy.url)
+
+        @app.task(queue="bulk")
+        def work(n: int) -> None: ...
+
+        await work.aenqueue(0)
+        for n in range(1, 20):
+            proxy.drop_replies(1)
+            await work.aenqueue(n)
+        await app.aclose()
+
+    assert list(range(20)) == sorted(json.loads(p)["args"][0] for p in raw.lrange("bulk", 0, -1))
+
+
+def test_no_redis_is_said_in_one_line_after_a_bounded_time():
+    app = make_app("redis://user:S3cret@127.0.0.1:1/0", retry_for=0.1)
+
+    @app.task
+    def work() -> None: ...
+
+    with pytest.raises(StoreUnavailable) as raised:
+        work.enqueue()
+    assert "127.0.0.1:1/0" in str(raised.value)
+    assert "S3cret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_full_redis_refuses_loudly_and_writes_nothing(make_server):
+    server = make_server(settings={"maxmemory": "3mb", "maxmemory-policy": "noeviction"})
+    app = make_app(server.url)
+
+    @app.task
+    def work(text: str) -> None: ...
+
+    with pytest.raises(StoreFull):
+        for _ in range(100):
+            work.enqueue("x" * 100_000)
+    with server.client() as client:
+        length = client.llen("task_queue")
+        with pytest.raises(StoreFull):
+            work.enqueue("y" * 100_000)
+        assert client.llen("task_queue") == length
+    app.close()
+
+
+def test_the_prefix_is_in_front_of_every_key(store_url, raw):
+    app = make_app(store_url, prefix="team:")
+
+    @app.task(queue="mail")
+    def work() -> None: ...
+
+    work.enqueue()
+    work.using(run_after=60).enqueue()
+
+    keys = {key.decode() for key in raw.keys("*")}  # the database is the test's own
+    assert {"team:mail", "team:taskconsole:queues", "{team:mail}:delayed"} <= keys
+    assert all(key.startswith(("team:", "{team:")) for key in keys)
