@@ -67,7 +67,8 @@ def check_url(url: str) -> str:
         raise ConfigError("bad Redis URL: port 0")
     database = parts.path.strip("/")
     if database and not database.isdigit():
-        raise ConfigError(f"bad Redis URL: the database is a number, not {database[:40]!r}")
+        # Not quoted: with a slash too few, or one inside a password, this is where the password ends up.
+        raise ConfigError("bad Redis URL: the database is a number, as in redis://host:6379/0")
     return url
 
 

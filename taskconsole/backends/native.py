@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue, ResumeQueue
+from taskconsole.backends.rows import (
+    WORKER_FIELDS,
+    done_row,
+    enqueued_at,
+    integer,
+    operator_event,
+    pause_note,
+    server_info,
+    task_row,
+    worker_info,
+)
 from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, TaskconsoleError, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.state import State
-from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo, TaskRow, WorkerInfo
-from taskconsole.model.task import Envelope, decode, encode, original
+from taskconsole.model.stats import Overview, QueueStats
+from taskconsole.model.task import Envelope, encode
 from taskconsole.store.events import Listener
 from taskconsole.store.keys import DEFAULT_QUEUE, TOMBSTONE, Namespace, check_queue_name
 from taskconsole.store.operations import OperationStore
-from taskconsole.store.reading import ReadingStore, Seen
+from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.wire import Wire, check_version
 from taskconsole.store.workers import WorkerStore
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from taskconsole.config import Settings
+    from taskconsole.model.stats import ServerInfo, TaskRow, WorkerInfo
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Keys
 
@@ -49,9 +58,6 @@ LISTEN = 0.25
 
 NEW_CHANNELS = 2.0
 """Seconds between two looks for queues that have come since."""
-
-MAX_ARGS = 200
-"""Characters of arguments in a row."""
 
 _json = msgspec.json.Encoder()
 
@@ -106,7 +112,7 @@ class NativeBackend:
             return
         info = self._all([self._reading.info()])[0]
         check_version("redis_version:" + info.get("redis_version", ""), self.address)
-        self._server = _server(info, self.settings.url, self.address)
+        self._server = server_info(info, self.settings.url, self.address)
         self._server_read = time.monotonic()
 
     def _with_default(self, known: list[str]) -> list[str]:
@@ -160,7 +166,7 @@ class NativeBackend:
         for i, (name, _, until) in enumerate(pairs):
             held, fields = answers[2 * i], answers[2 * i + 1]
             active = held if isinstance(held, int) else 0
-            capacity = _integer(fields.get("concurrency")) if isinstance(fields, dict) else 0
+            capacity = integer(fields.get("concurrency")) if isinstance(fields, dict) else 0
             loads.setdefault(name, []).append((until, active, capacity))
         return loads
 
@@ -178,9 +184,9 @@ class NativeBackend:
             active=sum(active for _, active, _ in workers),
             delayed=(delayed or 0) + public[0],
             dead=dead or 0,
-            oldest=_enqueued_at(head),
+            oldest=enqueued_at(head),
             overdue=(overdue or 0) + public[1],
-            paused=_pause(pause),
+            paused=pause_note(pause),
             workers=len(alive),
             capacity=sum(capacity for _, _, capacity in alive),
             done_total=counters.get("done", 0),
@@ -236,21 +242,21 @@ class NativeBackend:
         if state is State.PENDING:
             # The next to run is the last element; a tombstone is a task that is gone.
             seen, total = self._one([r.window(k.queue, -1 - last, -1 - offset, "list"), r.length(k.queue)])
-            rows = [_row(queue, state, s) for s in reversed(seen) if s.payload != TOMBSTONE]
+            rows = [task_row(queue, state, s) for s in reversed(seen) if s.payload != TOMBSTONE]
         elif state is State.DONE:
             seen, total = self._one([r.window(k.done, offset, last, "list"), r.length(k.done)])
-            rows = [_done_row(queue, s) for s in seen]
+            rows = [done_row(queue, s) for s in seen]
         elif state is State.DELAYED:
             seen, total = self._one([r.window(k.delayed, offset, last, "zset"), r.size(k.delayed)])
-            rows = [_row(queue, state, s) for s in seen]
+            rows = [task_row(queue, state, s) for s in seen]
             if queue == DEFAULT_QUEUE:
                 public = self._names.public_delayed
                 more, count = self._one([r.window(public, offset, last, "zset"), r.size(public)])
-                both = rows + [_row(queue, state, s) for s in more]
+                both = rows + [task_row(queue, state, s) for s in more]
                 rows, total = sorted(both, key=lambda row: row.at or 0.0)[:limit], total + count
         else:
             seen, total = self._one([r.window(k.dead, offset, last, "zset reversed"), r.size(k.dead)])
-            rows = [_row(queue, state, s) for s in seen]
+            rows = [task_row(queue, state, s) for s in seen]
         return rows, total
 
     def _active(self, queue: str, k: Keys, offset: int, limit: int) -> tuple[list[TaskRow], int]:
@@ -258,7 +264,7 @@ class NativeBackend:
         lists = self._all([self._reading.window(k.processing(wid), 0, offset + limit - 1, "list") for wid in leases])
         counts = self._all([self._reading.length(k.processing(wid)) for wid in leases])
         rows = [
-            _row(queue, State.ACTIVE, seen, worker=wid)
+            task_row(queue, State.ACTIVE, seen, worker=wid)
             for wid, found in zip(leases, lists, strict=True)
             if isinstance(found, list)
             for seen in found
@@ -281,12 +287,12 @@ class NativeBackend:
         for name, wid, _ in found:
             k = self._names.of(name)
             calls += [
-                self._reading.worker_fields(k, wid, *_WORKER_FIELDS),
+                self._reading.worker_fields(k, wid, *WORKER_FIELDS),
                 self._reading.length(k.processing(wid)),
             ]
         answers = self._all(calls)
         return [
-            _worker(name, wid, until, answers[2 * i], answers[2 * i + 1], now)
+            worker_info(name, wid, until, answers[2 * i], answers[2 * i + 1], now=now)
             for i, (name, wid, until) in enumerate(found)
         ]
 
@@ -369,18 +375,18 @@ class NativeBackend:
         queue = check_queue_name(command.queue)
         now = round(time.time() + self._offset, 3)
         note = _json.encode({"by": command.by, "at": now, "reason": command.reason})
-        event = _operator_event(EventKind.PAUSED, queue, now, command.by, command.reason)
+        event = operator_event(EventKind.PAUSED, queue, now, command.by, command.reason)
         changed, held = self._repeat(self._operations.pause(queue, note, token=token, event=event))
         self._repeat(self._tasks.announce(queue))
         if changed:
             return Applied(text=f"paused {queue}: workers finish what they have and claim no more")
-        by = _pause(held)
+        by = pause_note(held)
         return Applied(text=f"{queue} was paused already by {by.by if by else '?'}", changed=False)
 
     def _resume(self, command: ResumeQueue, token: str) -> Applied:
         queue = check_queue_name(command.queue)
         now = round(time.time() + self._offset, 3)
-        event = _operator_event(EventKind.RESUMED, queue, now, command.by, "")
+        event = operator_event(EventKind.RESUMED, queue, now, command.by, "")
         changed, _ = self._repeat(self._operations.resume(queue, token=token, event=event))
         if changed:
             return Applied(text=f"resumed {queue}")
@@ -419,178 +425,3 @@ class NativeBackend:
         """Let go of every connection."""
         self._read.close()
         self._act.close()
-
-
-_WORKER_FIELDS = (
-    "host", "pid", "version", "started", "seen", "concurrency", "active", "rss", "done", "failed", "quiet",
-    "blocked", "running",
-)  # fmt: skip
-
-
-def _server(info: dict[str, str], url: str, address: str) -> ServerInfo:
-    if info.get("aof_enabled") == "1":
-        persistence = "aof"
-    elif info.get("rdb_last_save_time") and info.get("rdb_saves", "0") != "0":
-        persistence = "rdb"
-    else:
-        persistence = "none seen"
-    return ServerInfo(
-        address=address,
-        version=info.get("redis_version", ""),
-        run_id=info.get("run_id", ""),
-        role=info.get("role", ""),
-        used_memory=_integer(info.get("used_memory")),
-        max_memory=_integer(info.get("maxmemory")),
-        eviction_policy=info.get("maxmemory_policy", ""),
-        persistence=persistence,
-        loopback=_is_loopback(url),
-    )
-
-
-def _is_loopback(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme == "unix" or parts.hostname in {None, "localhost"}:
-        return True
-    try:
-        return ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
-
-
-def _integer(value: str | bytes | None) -> int:
-    try:
-        return int(value or 0)
-    except ValueError:
-        return 0
-
-
-def _number(value: bytes | None) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return None
-
-
-def _enqueued_at(head: Seen | None) -> float | None:
-    if head is None or head.size > len(head.payload):
-        return None
-    envelope = decode(head.payload)
-    return envelope.enqueued_at if isinstance(envelope, Envelope) else None
-
-
-def _pause(raw: bytes | None) -> Pause | None:
-    """Whatever the key holds means paused; people write there with redis-cli."""
-    if raw is None:
-        return None
-    try:
-        note = json.loads(raw)
-    except (ValueError, RecursionError):
-        note = None
-    if not isinstance(note, dict):
-        return Pause(by="?", at=None, reason=raw[:200].decode("utf-8", "backslashreplace"))
-    at = note.get("at")
-    return Pause(
-        by=str(note.get("by", "?")),
-        at=float(at) if isinstance(at, int | float) else None,
-        reason=str(note.get("reason", "")),
-    )
-
-
-def _row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskRow:
-    if seen.size > len(seen.payload):
-        text = seen.payload[:60].decode("utf-8", "backslashreplace")
-        return TaskRow(
-            queue=queue,
-            state=state,
-            name=text,
-            at=seen.score,
-            size=seen.size,
-            payload=seen.payload,
-            worker=worker,
-        )
-    fields = original(seen.payload)
-    name = fields.get("task")
-    died, errors = fields.get("died"), fields.get("errors")
-    error = ""
-    if isinstance(died, dict):
-        error = str(died.get("reason", ""))
-        worker = str(died.get("worker", ""))
-    elif isinstance(errors, list) and errors and isinstance(errors[-1], dict):
-        error = str(errors[-1].get("error", ""))
-    at = seen.score if seen.score is not None else fields.get("enqueued_at")
-    return TaskRow(
-        queue=queue,
-        state=state,
-        name=name if isinstance(name, str) else seen.payload[:60].decode("utf-8", "backslashreplace"),
-        id=str(fields["id"]) if fields.get("id") else None,
-        at=float(at) if isinstance(at, int | float) else None,
-        attempt=_whole(fields.get("attempt"), 1),
-        redelivered=_whole(fields.get("redelivered"), 0),
-        args=_arguments(fields),
-        error=error,
-        worker=worker,
-        size=seen.size,
-        payload=seen.payload,
-    )
-
-
-def _done_row(queue: str, seen: Seen) -> TaskRow:
-    fields = original(seen.payload)
-    at = fields.get("at")
-    return TaskRow(
-        queue=queue,
-        state=State.DONE,
-        name=str(fields.get("task", "")),
-        id=str(fields["id"]) if fields.get("id") else None,
-        at=float(at) if isinstance(at, int | float) else None,
-        worker=str(fields.get("worker", "")),
-        size=seen.size,
-        payload=seen.payload,
-    )
-
-
-def _arguments(fields: dict[str, Any]) -> str:
-    args, kwargs = fields.get("args"), fields.get("kwargs")
-    parts = [json.dumps(a, default=str) for a in args] if isinstance(args, list) else []
-    if isinstance(kwargs, dict):
-        parts += [f"{k}={json.dumps(v, default=str)}" for k, v in kwargs.items()]
-    text = ", ".join(parts)
-    return text if len(text) <= MAX_ARGS else text[: MAX_ARGS - 1] + "…"
-
-
-def _whole(value: object, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
-
-
-def _worker(queue: str, worker_id: str, until: float, fields: Any, held: Any, now: float) -> WorkerInfo:
-    known: dict[str, bytes] = fields if isinstance(fields, dict) else {}
-    return WorkerInfo(
-        id=worker_id,
-        queue=queue,
-        host=known.get("host", b"").decode("utf-8", "backslashreplace"),
-        pid=_integer(known.get("pid")),
-        version=known.get("version", b"").decode("utf-8", "backslashreplace"),
-        started=_number(known.get("started")),
-        seen=_number(known.get("seen")),
-        lease_until=until,
-        concurrency=_integer(known.get("concurrency")),
-        active=held if isinstance(held, int) else 0,
-        rss=_integer(known.get("rss")),
-        done=_integer(known.get("done")),
-        failed=_integer(known.get("failed")),
-        quiet=known.get("quiet") == b"1",
-        blocked=_number(known.get("blocked")) or 0.0,
-        running=_running(known.get("running"), now),
-    )
-
-
-def _running(raw: bytes | None, now: float) -> tuple[tuple[str, str, float], ...]:
-    try:
-        listed = json.loads(raw or b"[]")
-        return tuple((str(i), str(name), max(0.0, now - float(start))) for i, name, start in listed)
-    except (ValueError, TypeError, RecursionError):
-        return ()
-
-
-def _operator_event(kind: EventKind, queue: str, at: float, by: str, text: str) -> bytes:
-    return _json.encode({"event": str(kind), "queue": queue, "n": 1, "at": at, "by": by, "text": text})

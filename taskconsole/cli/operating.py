@@ -95,12 +95,13 @@ class _Parcels:
         """The text itself, as often as wanted; bytes that are no UTF-8 go through as they were typed."""
         from taskconsole.client import Parcel
         from taskconsole.errors import PayloadError
+        from taskconsole.model.printable import printable
 
         payload = self._client.check_size(os.fsencode(text), text[:100])
         if not payload:
             raise PayloadError("the task has no name")
         for _ in range(count):
-            yield Parcel(self._queue, self._due, next_to_run=False, payload=payload, task=text)
+            yield Parcel(self._queue, self._due, next_to_run=False, payload=payload, task=printable(text, 100))
 
     def full(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any], count: int) -> Iterator[Parcel]:
         """An envelope with an id of its own, as often as wanted.

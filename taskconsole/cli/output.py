@@ -18,12 +18,15 @@ __all__ = ["as_json", "say", "write_json", "write_line", "write_table"]
 CELL = 80
 """Characters of one cell; a name of a megabyte is not a name."""
 
+LINE = 500
+"""Characters of one line of narration; an error may quote what somebody else wrote."""
+
 GAP = "  "
 
 
 def say(text: object) -> None:
     """One line of narration on stderr."""
-    print(f"taskconsole: {printable(text, 2000)}", file=sys.stderr, flush=True)
+    print(f"taskconsole: {printable(text, LINE)}", file=sys.stderr, flush=True)
 
 
 def write_line(text: object = "") -> None:

@@ -6,15 +6,16 @@ import contextlib
 import errno
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from taskconsole import __version__
-from taskconsole.cli import following, operating, reading, services, showing
 from taskconsole.cli.output import say
 from taskconsole.cli.target import Target, secrets_of, target_of, target_options
 from taskconsole.errors import TaskconsoleError
+from taskconsole.model.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,22 @@ if TYPE_CHECKING:
 __all__ = ["call", "root", "run"]
 
 SERVICES = ("worker", "scheduler")
+
+COMMANDS = {
+    "demo": "showing",
+    "status": "reading",
+    "doctor": "reading",
+    "queues": "reading",
+    "tasks": "reading",
+    "workers": "reading",
+    "events": "following",
+    "enqueue": "operating",
+    "pause": "operating",
+    "resume": "operating",
+    "worker": "services",
+    "scheduler": "services",
+}
+"""The module of each command; none is imported before its command is used."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -37,7 +54,20 @@ Passwords belong in TASKCONSOLE_URL or --url-file: `ps` shows a command line to 
 
 
 class Root(click.Group):
-    """A group that reads `--headless worker …` as its command `worker`."""
+    """A group that loads a command's module when it is wanted, and reads `--headless worker …` as `worker …`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of that name, or None."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        found = getattr(import_module(f"taskconsole.cli.{module}"), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with `--headless NAME` in the place of a command's name."""
@@ -87,28 +117,13 @@ def root(context: click.Context, /, *, embedded: bool, read_only: bool, ascii_on
         if embedded:
             raise click.UsageError("--embedded is for the console; `taskconsole demo` starts everything")
         return 0
-    look = showing.Look(read_only=read_only, ascii_only=ascii_only, mouse=mouse)
+    from taskconsole.cli.showing import Look, show, show_embedded
+
+    look = Look(read_only=read_only, ascii_only=ascii_only, mouse=mouse)
     target = target_of(context)
     if embedded:
-        return showing.show_embedded(target.prefix or "", look)
-    return showing.show(target.settings(), look)
-
-
-for _command in (
-    services.worker,
-    services.scheduler,
-    reading.status,
-    reading.queues,
-    reading.tasks,
-    reading.workers,
-    reading.doctor,
-    operating.enqueue,
-    operating.pause,
-    operating.resume,
-    following.events,
-    showing.demo,
-):
-    root.add_command(_command)
+        return show_embedded(target.prefix or "", look)
+    return show(target.settings(), look)
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
@@ -119,17 +134,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
             None if arguments is None else list(arguments), prog_name="taskconsole", obj=target, standalone_mode=False
         )
         sys.stdout.flush()
-    except TaskconsoleError as error:
-        return _failed(error, error.exit_code, target)
-    except click.ClickException as error:
-        return _failed(error.format_message(), error.exit_code, target)
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            return _failed(error, 1, target)
-        _close_stdout()
-        return 1
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge of the program
+        return _ended_by(error, target)
     return returned if isinstance(returned, int) else 0
 
 
@@ -138,14 +144,46 @@ def run() -> None:
     sys.exit(call())
 
 
-def _failed(error: object, code: int, target: Target) -> int:
-    text = str(error)
-    for url in (target.url_flag, os.environ.get("TASKCONSOLE_URL"), os.environ.get("REDIS_URL")):
+def _ended_by(error: BaseException, target: Target) -> int:
+    """Say what ended the command, in one line if it was to be expected; returns the exit code."""
+    match error:
+        case TaskconsoleError():
+            _say_safely(str(error), target)
+            return error.exit_code
+        case click.ClickException():
+            _say_safely(error.format_message(), target)
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            return 130
+        case OSError(errno=errno.EPIPE):
+            _close_stdout()
+        case OSError():
+            _say_safely(str(error), target)
+        case _:
+            _report(error, target)
+    return 1
+
+
+def _say_safely(text: str, target: Target) -> None:
+    with contextlib.suppress(OSError):
+        say(_without_secrets(text, target))
+
+
+def _report(error: BaseException, target: Target) -> None:
+    """A bug of ours: where it happened, as far as that is fit to be shown."""
+    import traceback
+
+    with contextlib.suppress(OSError):
+        for line in _without_secrets("".join(traceback.format_exception(error)), target).splitlines():
+            print(printable(line), file=sys.stderr)
+        say("internal error: please report the lines above")
+
+
+def _without_secrets(text: str, target: Target) -> str:
+    for url in (target.url_flag, target.url_read, os.environ.get("TASKCONSOLE_URL"), os.environ.get("REDIS_URL")):
         for secret in secrets_of(url or ""):
             text = text.replace(secret, "***")
-    with contextlib.suppress(OSError):
-        say(text)
-    return code
+    return text
 
 
 def _close_stdout() -> None:

@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import click
 
@@ -31,6 +30,8 @@ class Target:
     def __init__(self) -> None:
         self.url_flag: str | None = None
         self.url_file: str | None = None
+        self.url_read: str | None = None
+        """What the file said."""
         self.prefix: str | None = None
         self._warned = False
 
@@ -50,7 +51,8 @@ class Target:
             self._warn_about_password(self.url_flag)
             return self.url_flag
         if self.url_file is not None:
-            return check_url(_read_url(self.url_file))
+            self.url_read = _read_url(self.url_file)
+            return check_url(self.url_read)
         from_environment = os.environ.get("TASKCONSOLE_URL")
         return check_url(from_environment) if from_environment else None
 
@@ -72,6 +74,8 @@ class Target:
 
 def secrets_of(url: str) -> set[str]:
     """The passwords in a URL, as written there and decoded."""
+    from urllib.parse import parse_qs, unquote, urlsplit
+
     try:
         parts = urlsplit(url)
         written = {parts.password or "", *parse_qs(parts.query).get("password", [])}

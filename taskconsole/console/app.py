@@ -79,6 +79,8 @@ class Console(App[int]):
         self.theme = "ansi-dark" if "SSH_CONNECTION" in os.environ else "textual-dark"
         self.feed = Feed(connect, self.post_message)
         self._handle_signals = handle_signals
+        self.last_resort: threading.Timer | None = None
+        """Ends the process when leaving by a signal takes too long."""
         self._glyphs = ASCII if ascii_only else UNICODE
         self._flushed_at = 0.0
         self._flush_due = False
@@ -166,9 +168,9 @@ class Console(App[int]):
     def _leave_by_signal(self, number: int, _frame: object) -> None:
         # A terminal that takes no bytes, or is gone, must not keep the process. This runs even while the
         # loop is blocked, which a handler of the loop itself would not.
-        last = threading.Timer(LAST_RESORT, os._exit, (128 + number,))
-        last.daemon = True
-        last.start()
+        self.last_resort = threading.Timer(LAST_RESORT, os._exit, (128 + number,))
+        self.last_resort.daemon = True
+        self.last_resort.start()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._leave_with, 128 + number)
 
@@ -207,6 +209,9 @@ def run_console(
     try:
         app.run(mouse=mouse)
     finally:
+        if app.last_resort is not None:
+            # It has left; what the caller has to put in order may take longer.
+            app.last_resort.cancel()
         if in_main_thread:
             for number, handler in before.items():
                 signal.signal(number, handler)

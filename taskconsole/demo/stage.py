@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Leave", "Stage", "leaving_in_order"]
 
-GRACE = 3.0
-"""Seconds the workers' tasks may take to end."""
+GRACE = 1.0
+"""Seconds the workers' tasks may take to end: nobody wants to wait for a report of the demo."""
 
 PATIENCE = 6.0
 """Seconds a child may take to end before it is killed."""
@@ -151,17 +151,25 @@ class Stage:
             ignored = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGINT)}
             ignore_signals()
         try:
-            children, self._children = self._children, []
-            for child, _ in children:
-                child.terminate()
-            for child, tether in children:
-                try:
-                    child.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
-                tether.close()
+            traffic, workers = self._children[:1], self._children[1:]
+            self._children = []
+            _end(workers)
+            # Last, because it is the one that tidies up should something end us before we are through.
+            _end(traffic)
         finally:
             self._redis.stop()
             for number, handler in ignored.items():
                 signal.signal(number, handler)
+
+
+def _end(children: Sequence[tuple[subprocess.Popen[bytes], socket.socket]]) -> None:
+    """Stop child processes in order, by force those that take too long."""
+    for child, _ in children:
+        child.terminate()
+    for child, tether in children:
+        try:
+            child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        tether.close()

@@ -7,6 +7,7 @@ without a word, killed by SIGKILL say, this process is the one that tidies up: i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import shutil
 import signal
@@ -108,7 +109,7 @@ class Traffic:
                 self._make(kind, room, calls, bare)
         if now >= self._next_burst:
             self._next_burst = now + BURST_EVERY
-            calls += [send_mail.call(_somebody(), "newsletter") for _ in range(BURST) if room[MAIL] > 0]
+            calls += [send_mail.call(_somebody(), "newsletter") for _ in range(min(BURST, room[MAIL]))]
         app.enqueue_many(calls)
         if bare:
             self._wire.run(command("LPUSH", self._names.of(DEFAULT).queue, *bare, parse=int))
@@ -213,6 +214,9 @@ def main(arguments: list[str] | None = None) -> None:
 def _tidy_up(tether: socket.socket, directory: Path) -> None:
     """Wait until the other end of the tether closes; whoever held it can remove nothing any more."""
     tether.recv(1)
+    # Where the kernel does not end Redis together with the demo, we do.
+    with contextlib.suppress(TaskconsoleError):
+        Wire(app.settings).run(command("SHUTDOWN", "NOSAVE", parse=str))
     shutil.rmtree(directory, ignore_errors=True)
     signal.raise_signal(signal.SIGTERM)
 

@@ -23,6 +23,7 @@ from redis.retry import Retry
 from taskconsole.config import check_url
 from taskconsole.errors import (
     AccessDenied,
+    ConfigError,
     ServerTooOld,
     StoreError,
     StoreFull,
@@ -121,6 +122,7 @@ def connection_options(settings: Settings, timeout: float | None) -> dict[str, A
         ConfigError: The URL cannot be used.
     """
     check_url(settings.url)
+    _check_url_options(settings.url)
     options: dict[str, Any] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": settings.timeout,
@@ -133,6 +135,16 @@ def connection_options(settings: Settings, timeout: float | None) -> dict[str, A
     if settings.url.startswith("unix:"):
         del options["socket_keepalive"]
     return options
+
+
+def _check_url_options(url: str) -> None:
+    """Refuse what redis-py would refuse later, when it looks as if there was no Redis: `?socket_timeout=soon`."""
+    parse: Any = redis.connection.parse_url
+    try:
+        options = dict(parse(url))
+        options.pop("connection_class", redis.Connection)(**options)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"bad Redis URL: {str(error).partition('__init__() ')[2] or error}") from None
 
 
 class Wire:

@@ -8,6 +8,7 @@ perform     how one handler is run: on the loop, in a thread, in a process
 heartbeat   a thread that keeps the leases, whatever handlers do
 promoter    delayed tasks whose time has come
 reclaimer   tasks of workers that died
-recorder    statistics and events, summed up
+sums        what a lane adds up; recorder writes it down as statistics and events
+suspects    tasks that an earlier worker died with
 supervisor  several worker processes under one parent
 """

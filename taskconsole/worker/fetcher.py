@@ -49,6 +49,7 @@ class Fetcher:
         self._dirty = asyncio.Event()
         self._waiters: dict[Lane, asyncio.Task[bytes | None]] = {}
         self._stopping = False
+        self._attending = False
         self._grow = 1
         self._rate = 0.0
         self._measured = (time.monotonic(), 0)
@@ -86,10 +87,10 @@ class Fetcher:
         await self._wait_for_room()
         if self._stopping:
             return 0
+        claimed = await self._hear()
         for lane in self._lanes:
             if lane.suspect or self._check_due(lane):
                 await self._reconcile(lane)
-        claimed = 0
         for i in self._options.queues.order():
             asked = self.appetite()
             if asked <= 0:
@@ -101,8 +102,12 @@ class Fetcher:
 
     async def _wait_for_room(self) -> None:
         while self.appetite() <= 0 and not self._stopping:
-            if any(lane.suspect for lane in self._lanes):
+            if any(lane.suspect for lane in self._lanes) or any(waiter.done() for waiter in self._waiters.values()):
                 return
+            if self._pool.ready and self._pool.free > 0 and time.monotonic() < self._pool.good_until:
+                # Idle runners are about to take these, and then there is room.
+                await asyncio.sleep(0)
+                continue
             self._nudge.clear()
             await self._nudge.wait()
 
@@ -146,6 +151,7 @@ class Fetcher:
     async def _wait_for_task(self) -> int:
         """Wait until a task comes, or something else must be looked at; returns how many tasks there are to run."""
         self._nudge.clear()
+        self._attending = True
         nudged = asyncio.create_task(self._nudge.wait(), name="nudged")
         try:
             while not nudged.done():
@@ -155,19 +161,27 @@ class Fetcher:
                     timeout=PAUSED_POLL if blocked else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                arrived = [(lane, waiter) for lane, waiter in self._waiters.items() if waiter in done]
-                for lane, _ in arrived:
-                    del self._waiters[lane]
-                total = 0
-                for lane, waiter in arrived:
-                    total += await self._arrived(lane, waiter)
+                total = await self._hear()
                 if not done or total or any(lane.suspect or lane.trouble for lane in self._lanes):
                     return total
                 if any(self._check_due(lane) for lane in self._lanes):
                     return 0
         finally:
+            self._attending = False
             nudged.cancel()
         return 0
+
+    async def _hear(self) -> int:
+        """Take in what blocking waits have brought; returns how many tasks there are to run."""
+        arrived = [(lane, waiter) for lane, waiter in self._waiters.items() if waiter.done()]
+        for lane, _ in arrived:
+            del self._waiters[lane]
+        return sum([await self._arrived(lane, waiter) for lane, waiter in arrived])
+
+    def _ended(self, _waiter: asyncio.Task[bytes | None]) -> None:
+        # A wait goes on while tasks of other queues run: what it brings must not lie here unseen.
+        if not self._attending:
+            self._nudge.set()
 
     def _start_waiting(self) -> bool:
         """See that somebody waits at every queue; True when some queue can only be polled."""
@@ -176,7 +190,9 @@ class Fetcher:
             if lane.paused or lane.trouble:
                 blocked = True
             elif lane not in self._waiters:
-                self._waiters[lane] = asyncio.create_task(lane.wait_for_one(), name=f"wait for {lane.queue}")
+                waiter = asyncio.create_task(lane.wait_for_one(), name=f"wait for {lane.queue}")
+                waiter.add_done_callback(self._ended)
+                self._waiters[lane] = waiter
         return blocked
 
     async def _arrived(self, lane: Lane, waiter: asyncio.Task[bytes | None]) -> int:

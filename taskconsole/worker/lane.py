@@ -13,21 +13,21 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.errors import LeaseLost, StoreUnavailable
+from taskconsole.errors import LeaseLost, StoreError, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.store.wire import AsyncWire
 from taskconsole.worker.logs import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from taskconsole.config import Settings
     from taskconsole.store.call import Call
     from taskconsole.store.tasks import Claimed, Settlement, TaskStore
     from taskconsole.store.workers import WorkerStore
     from taskconsole.worker.options import WorkerOptions
-    from taskconsole.worker.recorder import Sums
     from taskconsole.worker.server_clock import ServerClock
+    from taskconsole.worker.sums import Sums
 
 __all__ = ["Lane"]
 
@@ -82,6 +82,8 @@ class Lane:
         self.stepped = 0.0
         """Monotonic time of the last answered step."""
         self._suspects: list[str] | None = None
+        self._returning: Counter[bytes] = Counter()
+        """What is on its way back to the queue."""
         self._seq = 0
         self._lock = asyncio.Lock()
         self._complain = RateLimit(10)
@@ -136,7 +138,12 @@ class Lane:
                 lease_ms=self._options.lease_ms,
                 acks=acks,
             )
-            claimed: Claimed | None = await self._until_answered(call)
+            try:
+                claimed: Claimed | None = await self._until_answered(call)
+            except StoreError:
+                # Refused is not done: they are told again.
+                self.acks[:0] = acks
+                raise
             if claimed is None:
                 return None
             self.paused, self.stepped = claimed.paused, time.monotonic()
@@ -149,16 +156,24 @@ class Lane:
                 claimed.payloads.clear()
             return claimed
 
-    async def give_back(self, payloads: list[bytes]) -> None:
+    def give_back(self, payloads: list[bytes]) -> Coroutine[Any, Any, None]:
         """Return payloads that were not started, given newest claim first, to be next to run."""
+        # Known from this moment on, not from the coroutine's first turn: `reconcile` may come before that.
+        self._returning.update(payloads)
+        return self._give_back(payloads)
+
+    async def _give_back(self, payloads: list[bytes]) -> None:
         async with self._lock:
-            while payloads:
-                some, payloads = payloads[:MAX_ACKS], payloads[MAX_ACKS:]
-                self._seq += 1
-                event = encode_event(EventKind.RETURNED, self.queue, self._clock.now(), [], len(some))
-                call = self._store.give_back(self.queue, self.worker_id, seq=self._seq, payloads=some, event=event)
-                if await self._until_answered(call) is None:
-                    return
+            try:
+                for start in range(0, len(payloads), MAX_ACKS):
+                    some = payloads[start : start + MAX_ACKS]
+                    self._seq += 1
+                    event = encode_event(EventKind.RETURNED, self.queue, self._clock.now(), [], len(some))
+                    call = self._store.give_back(self.queue, self.worker_id, seq=self._seq, payloads=some, event=event)
+                    if await self._until_answered(call) is None:
+                        return
+            finally:
+                self._returning.subtract(payloads)
 
     async def flush(self) -> None:
         """Tell Redis everything that is finished."""
@@ -171,7 +186,11 @@ class Lane:
             items, self.settlements = self.settlements[:50], self.settlements[50:]
             self._seq += 1
             call = self._store.settle(self.queue, self.worker_id, seq=self._seq, items=items)
-            lost = await self._until_answered(call)
+            try:
+                lost = await self._until_answered(call)
+            except StoreError:
+                self.settlements[:0] = items
+                raise
             if lost:
                 log.warning("results refused: no longer ours", extra={"queue": self.queue, "n": lost})
 
@@ -208,7 +227,8 @@ class Lane:
             extra={"queue": self.queue, "worker": old, "results": dropped, "now": self.worker_id},
         )
         event = self._event(EventKind.FENCED)
-        # A blocking move that was under way may have filled the old list after it was taken back.
+        # A blocking move that is under way still goes to the old list, and may have filled it after it was taken back.
+        await self._waiter_wire.close()
         await self._persist(lambda: self._workers.leave(self.queue, old, event=event))
         await self._persist(
             lambda: self._workers.register(
@@ -278,6 +298,7 @@ class Lane:
             known = Counter(self._in_hand(self))
             known.update(self.acks)
             known.update(item.held for item in self.settlements)
+            known.update(self._returning)
             unknown: list[bytes] = []
             for payload in held:
                 if known[payload] > 0:

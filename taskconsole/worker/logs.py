@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from taskconsole.model.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         clock = time.strftime("%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
-        parts = [clock, record.levelname.lower().ljust(7), _plain(record.getMessage())]
+        parts = [clock, record.levelname.lower().ljust(7), printable(record.getMessage())]
         parts += [f"{name}={_shown(value)}" for name, value in _fields(record).items()]
         if record.exc_info:
             parts.append(f"exception={_shown(self.formatException(record.exc_info))}")
@@ -49,13 +51,8 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(body, default=repr)
 
 
-def _plain(text: str) -> str:
-    """`text` with everything escaped that could start a new line or reach the terminal as a command."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def _shown(value: object) -> str:
-    text = _plain(str(value))
+    text = printable(value)
     return f'"{text}"' if " " in text or not text else text
 
 

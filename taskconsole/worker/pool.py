@@ -24,7 +24,7 @@ from taskconsole.registry import Handler, Kind
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.tasks import Settlement
 from taskconsole.worker.perform import Elsewhere, TimedOut
-from taskconsole.worker.recorder import BUCKETS, SAMPLE, name_finished
+from taskconsole.worker.sums import BUCKETS, SAMPLE
 from taskconsole.worker.suspects import Suspects
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class Pool:
                 slot.task.uncancel()
         return True
 
-    async def _run_some(self, slot: Slot) -> bool:  # noqa: C901, PLR0912 - the hot loop, unrolled on purpose
+    async def _run_some(self, slot: Slot) -> bool:  # noqa: C901 - the hot loop, unrolled on purpose
         """The hot loop: run what is ready for one slice of time; False when this runner must be replaced."""
         ready, handlers, base = self.ready, self._handlers, self._base
         monotonic, copy_context = time.monotonic, contextvars.copy_context
@@ -307,7 +307,7 @@ class Pool:
             "worker": lane.worker_id,
             "at": round(self._clock.now(), 3),
         }
-        name_finished(lane.sums, task)
+        lane.sums.name(task)
 
     async def _perform(self, slot: Slot, lane: Lane, envelope: Envelope | Unreadable) -> None:
         """Run a task that is not the plainest case; raises what the handler raises, or _Decided."""

@@ -103,7 +103,9 @@ class ProcessPool:
             RemoteError: The function raised.
         """
         async with self._room:
-            child = self._take_idle() or await asyncio.to_thread(_Child)
+            child = self._take_idle()
+            if child is None:
+                child = await asyncio.to_thread(_Child)
             self._busy.add(child)
             try:
                 answer = await self._ask(child, (function.__module__, function.__qualname__, args, kwargs))

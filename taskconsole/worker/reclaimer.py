@@ -71,10 +71,17 @@ class Reclaimer:
         """Take back what expired workers hold; returns how many tasks."""
         taken = 0
         for lane in self._lanes:
-            for worker_id in await self._wire.run(self._workers.expired(lane.queue, self._clock.now())):
-                if worker_id != lane.worker_id:
+            seen = {lane.worker_id}
+            # All of them now, a portion at a time: a host that died may have run a hundred workers.
+            while fresh := await self._expired(lane.queue, seen):
+                seen.update(fresh)
+                for worker_id in fresh:
                     taken += await self.reclaim(lane.queue, worker_id)
         return taken
+
+    async def _expired(self, queue: str, seen: set[str]) -> list[str]:
+        expired = await self._wire.run(self._workers.expired(queue, self._clock.now()))
+        return [worker_id for worker_id in expired if worker_id not in seen]
 
     async def sweep(self) -> int:
         """Take back lists without a lease that were there the last time too; returns how many tasks."""

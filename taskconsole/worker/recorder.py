@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from taskconsole.errors import TaskconsoleError
-from taskconsole.model.event import MAX_NAMED, EventKind, encode_event
+from taskconsole.model.event import EventKind, encode_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from taskconsole.worker.lane import Lane
     from taskconsole.worker.server_clock import ServerClock
 
-__all__ = ["Recorder", "Sums"]
+__all__ = ["Recorder"]
 
 log = logging.getLogger(__name__)
 
@@ -27,67 +27,10 @@ KEEP_MINUTE = 7_200
 """Seconds a minute's statistics are kept."""
 
 DONE_CAP = 1_000
-SAMPLE = 20
-"""Finished tasks named in a second, in the done list and in events."""
-
 TICK = 0.1
 """Seconds between events; statistics go every tenth time."""
 
-BUCKETS = 44
-"""Histogram buckets: bucket i counts durations below 2**i microseconds and not below half of that."""
-
 _json = msgspec.json.Encoder()
-
-
-class Sums:
-    """What one lane adds up between two flushes; written by the pool on every task, so it is kept flat."""
-
-    __slots__ = (
-        "done",
-        "failed",
-        "listening",
-        "named",
-        "run",
-        "sample",
-        "seen",
-        "skipped",
-        "started",
-        "total_done",
-        "total_failed",
-        "wait",
-    )
-
-    def __init__(self) -> None:
-        self.done = 0
-        self.failed = 0
-        self.skipped = 0
-        """Tombstones of deleted tasks that were passed over."""
-        self.run = [0] * BUCKETS
-        self.wait = [0] * BUCKETS
-        self.sample: list[dict[str, Any]] = []
-        """Finished tasks of this second, for the done list."""
-        self.seen = 0
-        """How many of `done` have been published."""
-        self.named: list[dict[str, Any]] = []
-        """Finished tasks to name in the next event."""
-        self.started: list[dict[str, Any]] = []
-        """Tasks that have been running long enough to be worth a line."""
-        self.total_done = 0
-        """Since this worker came up, as of the last flush."""
-        self.total_failed = 0
-        self.listening = False
-        """Somebody subscribes to the queue's channel."""
-
-    def take(self) -> dict[str, int]:
-        """The fields to add, and start from zero."""
-        sums = {"done": self.done, "failed": self.failed, "tombstones": -self.skipped}
-        sums |= {f"run:{i}": n for i, n in enumerate(self.run) if n}
-        sums |= {f"wait:{i}": n for i, n in enumerate(self.wait) if n}
-        self.total_done += self.done
-        self.total_failed += self.failed
-        self.done = self.failed = self.skipped = self.seen = 0
-        self.run, self.wait = [0] * BUCKETS, [0] * BUCKETS
-        return {name: n for name, n in sums.items() if n}
 
 
 class Recorder:
@@ -149,11 +92,3 @@ class Recorder:
         for answer in answers:
             if isinstance(answer, Exception):
                 log.debug("statistics not written", extra={"reason": str(answer)})
-
-
-def name_finished(sums: Sums, task: dict[str, Any]) -> None:
-    """Remember a finished task if there is still room for its name."""
-    if len(sums.sample) < SAMPLE:
-        sums.sample.append(task)
-    if sums.listening and len(sums.named) < MAX_NAMED:
-        sums.named.append(task)

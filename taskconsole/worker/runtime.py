@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from taskconsole import __version__
-from taskconsole.errors import StoreNotReady, TaskconsoleError
+from taskconsole.errors import StoreFull, StoreNotReady, TaskconsoleError
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
 from taskconsole.store.reading import ReadingStore
@@ -30,8 +30,9 @@ from taskconsole.worker.options import WorkerOptions
 from taskconsole.worker.pool import Pool
 from taskconsole.worker.promoter import Promoter
 from taskconsole.worker.reclaimer import Reclaimer
-from taskconsole.worker.recorder import Recorder, Sums
+from taskconsole.worker.recorder import Recorder
 from taskconsole.worker.server_clock import ServerClock
+from taskconsole.worker.sums import Sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -132,6 +133,8 @@ class Worker:
             try:
                 now = await self._wire.run(ReadingStore.time())
                 info = await self._wire.run(command("INFO", "server", parse=lambda r: r.decode("utf-8", "replace")))
+                # These two are answered while Redis loads; this one is not.
+                await self._wire.run(command("EXISTS", Namespace(self.settings.prefix).queues, parse=int))
             except StoreNotReady as error:
                 if complain("loading"):
                     log.warning("waiting for Redis", extra={"reason": str(error)})
@@ -224,7 +227,9 @@ class Worker:
             sent = time.monotonic()
             now = await lane.register({**fields, "started": self.started, "seen": round(self.clock.now(), 3)})
             self.clock.set(now, sent, time.monotonic())
-            await self._side.run(TaskStore(Namespace(self.settings.prefix)).announce(lane.queue))
+            # A full Redis refuses this; a worker must be able to start all the same, to drain it.
+            with contextlib.suppress(StoreFull):
+                await self._side.run(TaskStore(Namespace(self.settings.prefix)).announce(lane.queue))
 
     async def _work(self) -> None:
         self._build()

@@ -39,7 +39,9 @@ def spawn(start_worker: Callable[..., WorkerProcess], ledger: Ledger) -> Callabl
     def start(*, grace: float = 5.0, arguments: Sequence[str] = (), **options: Any) -> WorkerProcess:
         basics = ("--lease", str(LEASE), "--grace", str(grace), "--loop", "asyncio")
         return start_worker(
-            arguments=(*basics, *arguments), environment=ledger.environment() | options.pop("environment", {}), **options
+            arguments=(*basics, *arguments),
+            environment=ledger.environment() | options.pop("environment", {}),
+            **options,
         )
 
     return start

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import redis
 
@@ -67,7 +68,7 @@ class Ledger:
         lines = self.lines()
         starts, ends = self.count("start"), self.count("end")
         moments = [line.at for line in lines if line.kind == "end"]
-        gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
         made = Report(
             accepted=len(wanted),
             finished=len(wanted & set(ends)),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 import time
+from contextlib import closing
 
 from taskconsole.store.keys import Namespace
-from tests.faults import app as tasks
-from tests.faults.conftest import LEASE
+from taskconsole.store.wire import Wire
+from taskconsole.store.workers import WorkerStore
 from tests.servers import wait_until, workers_of
 
 QUEUE = "task_queue"
@@ -21,22 +21,22 @@ def held(raw, worker) -> int:
 
 def drained(raw) -> bool:
     """Nothing anywhere, but for the dead."""
-    lists = [key for key in raw.scan_iter(match="*processing*")]
+    lists = list(raw.scan_iter(match="*processing*"))
     return raw.llen(QUEUE) == 0 and not lists and raw.zcard(KEYS.delayed) == 0
 
 
 def test_f01_killed_workers_lose_no_task(raw, spawn, producer, ledger):
     kills, concurrency = 8, 4
     workers = [spawn(concurrency=concurrency, wait=False) for _ in range(4)]
-    for worker in workers:
-        wait_until(lambda: len(workers_of(raw, QUEUE)) >= 4, 20, "all workers are up")
+    wait_until(lambda: len(workers_of(raw, QUEUE)) >= 4, 20, "all workers are up")
     producer.work(2000, 0.012)
     in_hand = 0
     for n in range(kills):
         victim = workers[n % len(workers)]
-        own = next(iter({w for w in workers_of(raw, QUEUE) if f"-{victim.pid}-" in w}), None)
-        victim.ids[QUEUE] = own or wait_until(
-            lambda victim=victim: next((w for w in workers_of(raw, QUEUE) if f"-{victim.pid}-" in w), None)
+        victim.ids[QUEUE] = wait_until(
+            lambda victim=victim: next((w for w in workers_of(raw, QUEUE) if f"-{victim.pid}-" in w), ""),
+            20,
+            "it shows up",
         )
         if raw.llen(QUEUE):
             wait_until(lambda victim=victim: held(raw, victim) or not raw.llen(QUEUE), 10, "it has work")
@@ -72,3 +72,56 @@ def test_f03_a_worker_that_is_told_to_end_under_load_loses_and_repeats_nothing(r
     report = ledger.report(f"F-03 6 x SIGTERM, longest end {longest:.2f} s", producer.accepted)
     assert (report.lost, report.strangers, report.repeated) == (0, 0, 0)
     assert longest <= grace + 1
+
+
+def test_f03_tasks_that_outlast_the_grace_period_go_back_at_once(raw, spawn, producer, ledger):
+    grace = 0.5
+    worker = spawn(concurrency=4, grace=grace)
+    producer.work(6, 3)
+    wait_until(lambda: ledger.length() == 4, 5, "four run")
+    before = time.monotonic()
+    assert worker.stop(grace + 5) == 0
+    took = time.monotonic() - before
+    assert grace <= took <= grace + 1
+    assert raw.llen(QUEUE) == 6
+    assert workers_of(raw, QUEUE) == set()
+    spawn(concurrency=6)
+    ledger.wait_for(producer.accepted)
+    report = ledger.report(
+        f"F-03 SIGTERM and tasks longer than the grace period, ended in {took:.2f} s", producer.accepted
+    )
+    assert (report.lost, report.repeated) == (0, 4)
+
+
+def test_f03_a_second_signal_ends_a_worker_at_once_and_loses_nothing(raw, spawn, producer, ledger):
+    worker = spawn(concurrency=2, grace=60)
+    producer.work(2, 1.5)
+    wait_until(lambda: ledger.length() == 2, 5, "both run")
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: "stopping" in worker.output(), 5, "it has heard the first one")
+    before = time.monotonic()
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(5) == 128 + signal.SIGTERM
+    assert time.monotonic() - before < 1
+    spawn(concurrency=2)
+    ledger.wait_for(producer.accepted)
+    report = ledger.report("F-03 two signals", producer.accepted)
+    assert (report.lost, report.repeated) == (0, 2)
+
+
+def test_a_worker_is_quieted_and_stopped_from_afar(raw, spawn, producer, ledger):
+    worker = spawn(concurrency=2)
+    own = worker.ids[QUEUE]
+    store = WorkerStore(Namespace())
+    producer.work(2, 0.5)
+    wait_until(lambda: ledger.length() == 2, 5, "both run")
+    with closing(Wire(producer.app.settings)) as wire:
+        assert wire.run(store.signal(QUEUE, own, "quiet"))
+        wait_until(lambda: raw.hget(KEYS.worker(own), "quiet") == b"1", 5, "it is quiet")
+        late = producer.work(1, 0)
+        ledger.wait_for(set(producer.accepted) - set(late))
+        assert raw.llen(QUEUE) == 1
+        assert wire.run(store.signal(QUEUE, own, "stop"))
+        assert worker.wait(10) == 0
+    assert raw.llen(QUEUE) == 1
+    assert workers_of(raw, QUEUE) == set()

@@ -65,9 +65,7 @@ class Rig:
         return self.tasks.delay(self.queue, list(dues), client_id=client, seq=seq, event=EVENT)
 
     def register(self, wid: str, **fields: str) -> Call[float]:
-        return self.workers.register(
-            self.queue, wid, lease_ms=LEASE_MS, fields={"host": "h"} | fields, event=EVENT
-        )
+        return self.workers.register(self.queue, wid, lease_ms=LEASE_MS, fields={"host": "h"} | fields, event=EVENT)
 
     def step(self, wid: str, seq: int, claim: int, acks: Iterable[bytes] = ()) -> Call[Claimed]:
         return self.tasks.step(self.queue, wid, seq=seq, claim=claim, lease_ms=LEASE_MS, acks=list(acks))

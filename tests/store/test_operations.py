@@ -212,7 +212,7 @@ def test_deep_in_a_queue_a_tombstone_takes_its_place(rig):
     rig.arrive(*payloads)
     index = NEAR + NEAR // 2
     assert rig.run(delete_pending(rig, payloads[index], index))
-    assert rig.pending() == payloads[:index] + [TOMBSTONE] + payloads[index + 1 :]
+    assert rig.pending() == [*payloads[:index], TOMBSTONE, *payloads[index + 1 :]]
     assert rig.stat("tombstones") == 1
     before = rig.dump()
     assert rig.run(delete_pending(rig, payloads[index], index))

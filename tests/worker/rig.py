@@ -21,7 +21,7 @@ from taskconsole.worker.fetcher import Fetcher
 from taskconsole.worker.lane import Lane
 from taskconsole.worker.options import QueuePlan, WorkerOptions
 from taskconsole.worker.pool import Pool
-from taskconsole.worker.recorder import Sums
+from taskconsole.worker.sums import Sums
 from taskconsole.worker.runtime import Worker
 from taskconsole.worker.server_clock import ServerClock
 from tests.servers import connect, eventually
@@ -52,11 +52,14 @@ class Rig:
         self.names = Namespace()
         self.store, self.workers = TaskStore(self.names), WorkerStore(self.names)
         self.clock, self.wire = ServerClock(), AsyncWire(self.settings)
-        self.pool = Pool(self.registry, options=self.options, clock=self.clock, on_room=lambda: self.fetcher.nudge())
+        self.pool = Pool(self.registry, options=self.options, clock=self.clock, on_room=self._on_room)
         self.lanes = [self._lane(queue, id) for queue in self.options.queues.names]
         self.lane = self.lanes[0]
         self.fetcher = Fetcher(self.lanes, self.pool, self.options)
         self.raw: redis.Redis = connect(url)
+
+    def _on_room(self) -> None:
+        self.fetcher.nudge()
 
     def _lane(self, queue: str, id: str) -> Lane:  # noqa: A002 - as in Lane
         lane = Lane(
@@ -123,9 +126,7 @@ class Rig:
         """What is to be told to Redis: (kind, reason or task)."""
         lane = lane or self.lane
         told = [("ack", payload.decode(errors="replace")) for payload in lane.acks]
-        for item in lane.settlements:
-            told.append((item.kind, json.loads(item.event)["tasks"][0]["text"]))
-        return told
+        return told + [(item.kind, json.loads(item.event)["tasks"][0]["text"]) for item in lane.settlements]
 
     # -- looks
 

@@ -1,0 +1,216 @@
+"""From what Redis holds (payloads, hash fields, INFO) to the rows that are shown; never raises, whatever the bytes."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from taskconsole.model.state import State
+from taskconsole.model.stats import Pause, ServerInfo, TaskRow, WorkerInfo
+from taskconsole.model.task import Envelope, decode, original
+
+if TYPE_CHECKING:
+    from taskconsole.model.event import EventKind
+    from taskconsole.store.reading import Seen
+
+__all__ = [
+    "WORKER_FIELDS",
+    "done_row",
+    "enqueued_at",
+    "integer",
+    "operator_event",
+    "pause_note",
+    "server_info",
+    "task_row",
+    "worker_info",
+]
+
+MAX_ARGS = 200
+"""Characters of arguments in a row."""
+
+_json = msgspec.json.Encoder()
+
+WORKER_FIELDS = (
+    "host", "pid", "version", "started", "seen", "concurrency", "active", "rss", "done", "failed", "quiet",
+    "blocked", "running",
+)  # fmt: skip
+
+
+def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
+    """What INFO says, for the header and the verdicts."""
+    if info.get("aof_enabled") == "1":
+        persistence = "aof"
+    elif info.get("rdb_last_save_time") and info.get("rdb_saves", "0") != "0":
+        persistence = "rdb"
+    else:
+        persistence = "none seen"
+    return ServerInfo(
+        address=address,
+        version=info.get("redis_version", ""),
+        run_id=info.get("run_id", ""),
+        role=info.get("role", ""),
+        used_memory=integer(info.get("used_memory")),
+        max_memory=integer(info.get("maxmemory")),
+        eviction_policy=info.get("maxmemory_policy", ""),
+        persistence=persistence,
+        loopback=_is_loopback(url),
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "unix" or parts.hostname in {None, "localhost"}:
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def integer(value: str | bytes | None) -> int:
+    """A number out of Redis; 0 when it is none."""
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0
+
+
+def _number(value: bytes | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return None
+
+
+def enqueued_at(head: Seen | None) -> float | None:
+    """When a payload was enqueued, seconds since the epoch; None when it does not say."""
+    if head is None or head.size > len(head.payload):
+        return None
+    envelope = decode(head.payload)
+    return envelope.enqueued_at if isinstance(envelope, Envelope) else None
+
+
+def pause_note(raw: bytes | None) -> Pause | None:
+    """Whatever the key holds means paused; people write there with redis-cli."""
+    if raw is None:
+        return None
+    try:
+        note = json.loads(raw)
+    except (ValueError, RecursionError):
+        note = None
+    if not isinstance(note, dict):
+        return Pause(by="?", at=None, reason=raw[:200].decode("utf-8", "backslashreplace"))
+    at = note.get("at")
+    return Pause(
+        by=str(note.get("by", "?")),
+        at=float(at) if isinstance(at, int | float) else None,
+        reason=str(note.get("reason", "")),
+    )
+
+
+def task_row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskRow:
+    """One payload as a list shows it."""
+    if seen.size > len(seen.payload):
+        text = seen.payload[:60].decode("utf-8", "backslashreplace")
+        return TaskRow(
+            queue=queue,
+            state=state,
+            name=text,
+            at=seen.score,
+            size=seen.size,
+            payload=seen.payload,
+            worker=worker,
+        )
+    fields = original(seen.payload)
+    name = fields.get("task")
+    died, errors = fields.get("died"), fields.get("errors")
+    error = ""
+    if isinstance(died, dict):
+        error = str(died.get("reason", ""))
+        worker = str(died.get("worker", ""))
+    elif isinstance(errors, list) and errors and isinstance(errors[-1], dict):
+        error = str(errors[-1].get("error", ""))
+    at = seen.score if seen.score is not None else fields.get("enqueued_at")
+    return TaskRow(
+        queue=queue,
+        state=state,
+        name=name if isinstance(name, str) else seen.payload[:60].decode("utf-8", "backslashreplace"),
+        id=str(fields["id"]) if fields.get("id") else None,
+        at=float(at) if isinstance(at, int | float) else None,
+        attempt=_whole(fields.get("attempt"), 1),
+        redelivered=_whole(fields.get("redelivered"), 0),
+        args=_arguments(fields),
+        error=error,
+        worker=worker,
+        size=seen.size,
+        payload=seen.payload,
+    )
+
+
+def done_row(queue: str, seen: Seen) -> TaskRow:
+    """One entry of the done list."""
+    fields = original(seen.payload)
+    at = fields.get("at")
+    return TaskRow(
+        queue=queue,
+        state=State.DONE,
+        name=str(fields.get("task", "")),
+        id=str(fields["id"]) if fields.get("id") else None,
+        at=float(at) if isinstance(at, int | float) else None,
+        worker=str(fields.get("worker", "")),
+        size=seen.size,
+        payload=seen.payload,
+    )
+
+
+def _arguments(fields: dict[str, Any]) -> str:
+    args, kwargs = fields.get("args"), fields.get("kwargs")
+    parts = [json.dumps(a, default=str) for a in args] if isinstance(args, list) else []
+    if isinstance(kwargs, dict):
+        parts += [f"{k}={json.dumps(v, default=str)}" for k, v in kwargs.items()]
+    text = ", ".join(parts)
+    return text if len(text) <= MAX_ARGS else text[: MAX_ARGS - 1] + "…"
+
+
+def _whole(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def worker_info(queue: str, worker_id: str, until: float, fields: Any, held: Any, *, now: float) -> WorkerInfo:
+    """One worker, from its hash and its lease (seconds since the epoch)."""
+    known: dict[str, bytes] = fields if isinstance(fields, dict) else {}
+    return WorkerInfo(
+        id=worker_id,
+        queue=queue,
+        host=known.get("host", b"").decode("utf-8", "backslashreplace"),
+        pid=integer(known.get("pid")),
+        version=known.get("version", b"").decode("utf-8", "backslashreplace"),
+        started=_number(known.get("started")),
+        seen=_number(known.get("seen")),
+        lease_until=until,
+        concurrency=integer(known.get("concurrency")),
+        active=held if isinstance(held, int) else 0,
+        rss=integer(known.get("rss")),
+        done=integer(known.get("done")),
+        failed=integer(known.get("failed")),
+        quiet=known.get("quiet") == b"1",
+        blocked=_number(known.get("blocked")) or 0.0,
+        running=_running(known.get("running"), now),
+    )
+
+
+def _running(raw: bytes | None, now: float) -> tuple[tuple[str, str, float], ...]:
+    try:
+        listed = json.loads(raw or b"[]")
+        return tuple((str(i), str(name), max(0.0, now - float(start))) for i, name, start in listed)
+    except (ValueError, TypeError, RecursionError):
+        return ()
+
+
+def operator_event(kind: EventKind, queue: str, at: float, by: str, text: str) -> bytes:
+    """The event of an operator's action."""
+    return _json.encode({"event": str(kind), "queue": queue, "n": 1, "at": at, "by": by, "text": text})
