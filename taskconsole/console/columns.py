@@ -252,7 +252,8 @@ def _events(*, wide: bool) -> tuple[Column[Event], ...]:
             heading="ID",
             width=8,
             drop=4,
-            text=lambda e, _now, _width: safe(e.id, 16)[:8],
+            # Ids of one producer begin alike: their end is what tells them apart.
+            text=lambda e, _now, _width: safe(e.id, 64)[-8:],
             tone=lambda _e: Tone.QUIET,
         ),
         Column(heading="", width=10, most=400, drop=1, text=_rest, tone=_routine),

@@ -142,8 +142,8 @@ def test_an_event_of_a_task():
         "ms": 1200.0,
         "text": "KeyError",
     }
-    assert event_text(died) == " 14:13:20 mail       DIED        send             8f2c91aa try 3  1.2s  KeyErr…"
-    assert event_text(died, 160).endswith("8f2c91aa try 3  1.2s  KeyError")
+    assert event_text(died) == " 14:13:20 mail       DIED        send             2c91aa77 try 3  1.2s  KeyErr…"
+    assert event_text(died, 160).endswith("2c91aa77 try 3  1.2s  KeyError")
     assert " 14:13:20.000 mail" in event_text(died, 160)
 
 
@@ -154,3 +154,9 @@ def test_an_event_of_many_tasks_says_how_many():
 def test_what_is_about_no_task_has_the_whole_line():
     gap = {"kind": EventKind.GAP, "queue": "", "text": "events between 13:30:00 and 13:33:20 were not seen"}
     assert event_text(gap) == " 14:13:20 -          GAP         events between 13:30:00 and 13:33:20 were not …"
+
+
+def test_two_tasks_of_one_producer_can_be_told_apart():
+    column = next(c for c in EVENTS if c.heading == "ID")
+    shown = {column.text(Event(kind=EventKind.DONE, at=NOW, id=f"096f0d99aa11-{n:x}"), NOW, 8) for n in range(100)}
+    assert 100 == len(shown)
