@@ -249,10 +249,11 @@ def doctor(context: click.Context, /, *, wants_json: bool) -> int:
     from taskconsole.model.verdict import Level, judge
 
     with open_backend(target_of(context)) as backend:
+        began = time.time()
         overview = backend.overview()
-        # The moment of the reading is at its beginning; asked later, our clock would seem to run ahead.
-        local_time = time.time() if overview.rtt > 1 else time.time() - overview.rtt / 2
-    verdicts = judge(overview, local_time=local_time)
+        ended = time.time()
+    # Redis read its clock some time in between; only what lies outside proves that the two differ.
+    verdicts = judge(overview, local_time=min(max(overview.at, began), ended))
     levels = {verdict.level for verdict in verdicts}
     if wants_json:
         write_json({"at": overview.at, "verdicts": [as_json(v) for v in verdicts]})
@@ -263,9 +264,7 @@ def doctor(context: click.Context, /, *, wants_json: bool) -> int:
 
 def _print_verdicts(verdicts: list[Verdict], overview: Overview) -> None:
     for verdict in verdicts:
-        since = (
-            f" (since {_utc(verdict.since)}, {_ago(verdict.since, overview.at)})" if verdict.since is not None else ""
-        )
+        since = f" (since {_utc(verdict.since)})" if verdict.since is not None else ""
         write_line(f"{verdict.level.upper()}: {verdict.text}{since}")
         if verdict.evidence:
             write_line(f"    seen: {verdict.evidence}")

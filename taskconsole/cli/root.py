@@ -158,6 +158,7 @@ def _ended_by(error: BaseException, target: Target) -> int:
         case OSError(errno=errno.EPIPE):
             _close_stdout()
         case OSError():
+            _close_stdout()
             _say_safely(str(error), target)
         case _:
             _report(error, target)
@@ -187,7 +188,7 @@ def _without_secrets(text: str, target: Target) -> str:
 
 
 def _close_stdout() -> None:
-    """Nobody reads any more: let the interpreter's last flush go nowhere."""
+    """What could not be written must not fail once more at the end: let the interpreter's last flush go nowhere."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

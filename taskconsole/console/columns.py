@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from taskconsole.console.explain import drain_eta
 from taskconsole.console.format import UNICODE, Glyphs, age, clock, count, duration, rate, sparkline
 from taskconsole.console.lines import Line, Tone, cell
 from taskconsole.console.safe import safe
 from taskconsole.console.table import Column, Placed, row_line
-from taskconsole.console.verdict import drain_eta
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.state import QueueState
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from taskconsole.console.explain import explain, flow, per_minute
 from taskconsole.console.format import clock, count, duration, rtt, size, sparkline
 from taskconsole.console.lines import Line, Piece, Tone, cell, join, rule, spread
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.safe import safe
-from taskconsole.console.verdict import Level, Verdict, explain, flow, per_minute
+from taskconsole.model.verdict import Level, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["details", "fix_line", "footer", "header", "summary", "verdict_line"]
 
-_LEVEL_TONES = {Level.CRIT: Tone.BAD, Level.WARN: Tone.WARN, Level.NOTE: Tone.PLAIN}
+_LEVEL_TONES = {Level.CRITICAL: Tone.BAD, Level.WARNING: Tone.WARN, Level.NOTE: Tone.PLAIN}
+_LEVEL_WORDS = {Level.CRITICAL: "CRIT", Level.WARNING: "WARN", Level.NOTE: "NOTE"}
 
 
 def header(link: Link, address: str, width: int, monotonic: float, *, read_only: bool) -> Line:
@@ -73,7 +75,7 @@ def verdict_line(link: Link, found: Sequence[Verdict], width: int, monotonic: fl
         return ((" waiting for the first reading", Tone.QUIET),)
     if not found:
         return ((f" OK  {_well(link)}", Tone.GOOD),)
-    pieces: list[Piece] = [(f" {v.level} {v.text}", _LEVEL_TONES[v.level]) for v in found]
+    pieces: list[Piece] = [(f" {_LEVEL_WORDS[v.level]} {safe(v.text, 300)}", _LEVEL_TONES[v.level]) for v in found]
     line = join(pieces, width - 12)
     left = len(pieces) - sum(1 for piece in line if piece[1] is not Tone.PLAIN or piece[0].strip())
     return (*line, (f"   +{left} more", Tone.QUIET)) if left > 0 else line
@@ -132,7 +134,7 @@ def footer(actions: Sequence[Action], width: int) -> Line:
 
 def summary(link: Link, found: Sequence[Verdict], width: int, monotonic: float) -> Line:
     """All of it in one line, for a terminal too small for more."""
-    worst = f"{found[0].level} {found[0].text}" if found else "OK"
+    worst = f"{_LEVEL_WORDS[found[0].level]} {safe(found[0].text, 300)}" if found else "OK"
     queues = link.overview.queues if link.overview else ()
     pending = count(sum(queue.pending for queue in queues))
     text = f"{link.words(monotonic)}  {worst}  {pending} pending in {len(queues)} queues"

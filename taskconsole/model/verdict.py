@@ -112,7 +112,7 @@ def _broken(queue: QueueStats) -> Verdict:
         level=Level.CRITICAL,
         rule="broken",
         queue=queue.name,
-        text=f"{_name(queue)}: cannot be read or worked",
+        text=f"{_name(queue)}: {queue.state}, cannot be read or worked",
         evidence=printable(queue.trouble, 300),
         fix=f"redis-cli TYPE {_argument(queue.name)}",
     )
@@ -127,7 +127,7 @@ def _paused(queue: QueueStats, now: float) -> Verdict:
         level=Level.WARNING if queue.pending else Level.NOTE,
         rule="paused",
         queue=queue.name,
-        text=f"{_name(queue)}: paused, {queue.pending:,} pending",
+        text=f"{_name(queue)}: {queue.state} by {printable(pause.by, NAME) or '?'}{ago}, {queue.pending:,} pending",
         evidence=f"paused by {printable(pause.by, NAME) or '?'}{ago}{reason}",
         since=pause.at,
         fix=f"taskconsole resume {_argument(queue.name)}",
@@ -140,7 +140,7 @@ def _no_workers(queue: QueueStats, now: float) -> Verdict:
         level=Level.CRITICAL,
         rule="no workers",
         queue=queue.name,
-        text=f"{_name(queue)}: no workers, {queue.pending:,} pending{held}",
+        text=f"{_name(queue)}: {queue.state}, {queue.pending:,} pending{held}{_oldest(queue, now)}",
         evidence=f"0 workers with a valid lease{_oldest(queue, now)}",
         since=queue.oldest,
         fix=_worker_for(queue.name),
@@ -157,7 +157,10 @@ def _saturated(queue: QueueStats, now: float) -> Iterator[Verdict]:
         level=Level.WARNING,
         rule="saturated",
         queue=queue.name,
-        text=f"{_name(queue)}: saturated, {queue.pending:,} pending",
+        text=(
+            f"{_name(queue)}: {queue.state} {queue.active}/{queue.capacity}, "
+            f"{queue.pending:,} pending{_oldest(queue, now)}"
+        ),
         evidence=f"{queue.active:,} of {queue.capacity:,} slots taken, {queue.workers} workers{_oldest(queue, now)}",
         since=queue.oldest,
         fix=_worker_for(queue.name),
@@ -254,7 +257,7 @@ def _name(queue: QueueStats) -> str:
 
 
 def _oldest(queue: QueueStats, now: float) -> str:
-    return "" if queue.oldest is None else f", oldest has waited {span(now - queue.oldest)}"
+    return "" if queue.oldest is None else f", oldest {span(now - queue.oldest)}"
 
 
 def _worker_for(name: str) -> str:

@@ -90,7 +90,11 @@ class Fetcher:
         claimed = await self._hear()
         for lane in self._lanes:
             if lane.suspect or self._check_due(lane):
-                await self._reconcile(lane)
+                try:
+                    await self._reconcile(lane)
+                except StoreError as error:
+                    self._refused(lane, error)
+                    await asyncio.sleep(PAUSED_POLL)
         for i in self._options.queues.order():
             asked = self.appetite()
             if asked <= 0:
@@ -134,7 +138,11 @@ class Fetcher:
 
     async def _claim(self, lane: Lane, asked: int) -> int:
         """Claim from one lane; returns how many tasks there are to run."""
-        claimed = await lane.step(asked)
+        try:
+            claimed = await lane.step(asked)
+        except StoreError as error:
+            self._refused(lane, error)
+            return 0
         if claimed is None:
             return 0  # the lane started anew; what was in its list has gone back
         payloads = claimed.payloads
@@ -145,6 +153,15 @@ class Fetcher:
         if payloads:
             self._pool.feed(lane, payloads)
         return len(payloads)
+
+    @staticmethod
+    def _refused(lane: Lane, error: StoreError) -> None:
+        """Leave one queue aside for a moment: the others are to be served all the same."""
+        if isinstance(error, AccessDenied):
+            raise error
+        if lane.trouble != str(error):
+            log.error("queue cannot be served", extra={"queue": lane.queue, "reason": str(error)})
+        lane.trouble = str(error)
 
     # -- waiting
 

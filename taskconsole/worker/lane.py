@@ -11,9 +11,10 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.errors import LeaseLost, StoreError, StoreUnavailable
+from taskconsole.errors import LeaseLost, StoreError, StoreFull, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.store.wire import AsyncWire
 from taskconsole.worker.logs import RateLimit
@@ -256,7 +257,9 @@ class Lane:
     async def name_suspects(self, names: list[str]) -> None:
         """Say in Redis which tasks are running that an earlier worker died with."""
         worker_id = self.worker_id
-        await self._persist(lambda: self._workers.name_suspects(self.queue, worker_id, names))
+        # A full Redis refuses it: then nobody is named, and the tasks run all the same.
+        with suppress(StoreFull):
+            await self._persist(lambda: self._workers.name_suspects(self.queue, worker_id, names))
 
     def name_suspects_soon(self, names: list[str]) -> None:
         """The same with the next acks."""

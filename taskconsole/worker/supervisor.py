@@ -115,7 +115,6 @@ class Supervisor:
         self._seats = [_Seat(number) for number in range(1, count + 1)]
         self._ever_up = False
         self._stopping_since: float | None = None
-        self._signals_passed = 0
         self._worst = 0
         self._selector = selectors.DefaultSelector()
 
@@ -227,7 +226,7 @@ class Supervisor:
     def _judge(self, seat: _Seat, pid: int, code: int) -> None:
         if self._stopping_since is not None:
             # A child that is told to stop before it can listen ends by the signal itself: as wished.
-            early = not seat.up and -code in SIGNALS and self._signals_passed == 1
+            early = not seat.up and -code in SIGNALS
             self._worst = max(self._worst, 0 if early else _exit_code(code))
         elif code == 0:
             log.info("process ended", extra={"pid": pid, "child": seat.number})
@@ -251,7 +250,6 @@ class Supervisor:
 
     def _stop(self, number: signal.Signals) -> None:
         self._stopping_since = time.monotonic() if self._stopping_since is None else self._stopping_since
-        self._signals_passed += 1
         for seat in self._seats:
             seat.start_at = None
             if seat.process is not None:

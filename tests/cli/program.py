@@ -52,9 +52,3 @@ async def wait() -> None:
     """Leave a mark, then take longer than any test."""
     redis.Redis.from_url(app.settings.url).set("waiting", 1)
     await asyncio.sleep(600)
-
-
-@app.task
-async def die() -> None:
-    """End the process without a word."""
-    os._exit(9)

@@ -183,12 +183,14 @@ def test_help_documents_the_exit_codes(cli):
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no full device here")
-def test_a_full_disk_is_said_in_one_line(store_url):
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["at the end", "at once"])
+def test_a_full_disk_is_said_in_one_line(store_url, unbuffered):
     with FULL.open("wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "taskconsole", "-u", store_url, "status"],
             stdout=full,
             stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             cwd=ROOT,
             timeout=30,
             check=False,
@@ -199,8 +201,9 @@ def test_a_full_disk_is_said_in_one_line(store_url):
     assert b"No space left" in ended.stderr
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["at the end", "at once"])
 @pytest.mark.parametrize("arguments", [["status"], ["status", "--json"]])
-def test_a_reader_that_is_gone_is_no_failure_worth_words(store_url, arguments):
+def test_a_reader_that_is_gone_is_no_failure_worth_words(store_url, arguments, unbuffered):
     reader, writer = os.pipe()
     os.close(reader)
 
@@ -208,6 +211,7 @@ def test_a_reader_that_is_gone_is_no_failure_worth_words(store_url, arguments):
         [sys.executable, "-m", "taskconsole", "-u", store_url, *arguments],
         stdout=writer,
         stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         cwd=ROOT,
         timeout=30,
         check=False,

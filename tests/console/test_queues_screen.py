@@ -40,7 +40,7 @@ async def test_eighty_by_twenty_four_is_complete():
     assert len(lines) == 24
     assert lines[0].startswith(" 127.0.0.1:6379/0   [RW]   LIVE 1s   rtt <1ms   7 cmd/s")
     assert lines[0].rstrip().endswith("Z")
-    assert lines[1].startswith(" CRIT emails: NO WORKERS, 12,001 pending, oldest 14m   +3 more")
+    assert lines[1].startswith(" CRIT emails: NO WORKERS, 12,001 pending, oldest 14m02s   +3 more")
     assert lines[2].startswith(" fix  taskconsole --headless worker -A yourapp:app -q emails ")
     assert lines[3].split() == [
         "QUEUE",

@@ -41,6 +41,9 @@ NEAR = 1
 UNDO_BATCH = 2
 MAX_DEATHS = 2
 
+KINDS = st.sampled_from(["bare", "bare", "bare", "other", "envelope"])
+"""Payloads: two bare ones that come again and again, and envelopes, each with an id of its own."""
+
 Shelf = dict[bytes, bool]
 """Payload to whether it is due."""
 
@@ -82,8 +85,8 @@ class Conservation(RuleBasedStateMachine):
 
     rig: Rig
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(pending=st.lists(KINDS, max_size=8), workers=st.integers(0, 3))
+    def start(self, pending: list[str], workers: int) -> None:
         self.rig.raw.flushdb()
         self.queue: list[bytes] = []  # as Redis has it: next to run last
         self.delayed: Shelf = {}
@@ -97,6 +100,10 @@ class Conservation(RuleBasedStateMachine):
         self.made = 0
         self.old: list[Call[Any]] = []
         """Calls that were carried out: a copy of any may arrive at any time."""
+        if pending:
+            self.enqueue(pending, 0, next_to_run=False, lost=False)
+        for _ in range(workers):
+            self.register(lost=False)
 
     # -- what the rules are made of
 
@@ -105,8 +112,8 @@ class Conservation(RuleBasedStateMachine):
         return f"n{self.made}"
 
     def payload(self, kind: str) -> bytes:
-        if kind == "bare":
-            return b"same"
+        if kind != "envelope":
+            return kind.encode()
         return f'{{"task":"t","id":"{self.name()}"}}'.encode()
 
     def run(self, call: Call[Any], *, lost: bool = False, keep: bool = True) -> Any:
@@ -142,7 +149,7 @@ class Conservation(RuleBasedStateMachine):
     # -- producers
 
     @rule(
-        kinds=st.lists(st.sampled_from(["bare", "envelope"]), min_size=1, max_size=4),
+        kinds=st.lists(KINDS, min_size=1, max_size=4),
         client=st.integers(0, 1),
         next_to_run=st.booleans(),
         lost=st.booleans(),
@@ -158,11 +165,11 @@ class Conservation(RuleBasedStateMachine):
         assert self.run(call, lost=lost) == len(self.queue)
         self.accepted += len(payloads)
 
-    @rule(kind=st.sampled_from(["bare", "envelope"]), client=st.integers(0, 1), due=st.booleans(), lost=st.booleans())
+    @rule(kind=KINDS, client=st.integers(0, 1), due=st.booleans(), lost=st.booleans())
     def delay(self, kind, client, due, lost):
         payload = self.payload(kind)
         self.numbers[client] += 1
-        moment = "5.0" if due else f"{FAR}"
+        moment = "5.0" if due else "+30"  # a step takes milliseconds
         call = self.rig.delay([(moment, payload)], seq=self.numbers[client], client=f"c{client}")
         self.place(self.delayed, payload, due=due)
         assert self.run(call, lost=lost) == len(self.delayed)
@@ -170,11 +177,11 @@ class Conservation(RuleBasedStateMachine):
 
     @rule()
     def a_stranger_pushes(self):
-        self.rig.raw.lpush(QUEUE, b"same")
-        self.queue.insert(0, b"same")
+        self.rig.raw.lpush(QUEUE, b"bare")
+        self.queue.insert(0, b"bare")
         self.accepted += 1
 
-    @rule(kind=st.sampled_from(["bare", "envelope"]), due=st.booleans())
+    @rule(kind=KINDS, due=st.booleans())
     def a_stranger_delays(self, kind, due):
         payload = self.payload(kind)
         self.rig.raw.zadd(PUBLIC_DELAYED, {payload: 5 if due else FAR})
@@ -192,10 +199,10 @@ class Conservation(RuleBasedStateMachine):
         self.workers.append(worker)
 
     @precondition(lambda self: self.workers)
-    @rule(i=st.integers(0, 4), claim=st.integers(0, 3), acks=st.integers(0, 3), lost=st.booleans())
+    @rule(i=st.integers(0, 4), claim=st.integers(0, 6), acks=st.sets(st.integers(0, 5)), lost=st.booleans())
     def step(self, i, claim, acks, lost):
         worker = self.pick(i)
-        done = worker.known[:acks]
+        done = [payload for place, payload in enumerate(worker.known) if place in acks]
         call = self.rig.step(worker.id, worker.next(), claim, done)
         if self.refused(worker, call):
             return
@@ -271,11 +278,11 @@ class Conservation(RuleBasedStateMachine):
         return Settlement("retry", payload, kept, 0.0 if kind == "retry now" else 1000.0, EVENT)
 
     @precondition(lambda self: any(w.known for w in self.workers))
-    @rule(i=st.integers(0, 4), count=st.integers(1, 3), lost=st.booleans())
-    def give_back(self, i, count, lost):
+    @rule(i=st.integers(0, 4), count=st.integers(1, 3), stranger=st.booleans(), lost=st.booleans())
+    def give_back(self, i, count, stranger, lost):
         worker = [w for w in self.workers if w.known][i % sum(bool(w.known) for w in self.workers)]
         newest = worker.known[-count:][::-1]
-        call = self.rig.give_back(worker.id, worker.next(), newest)
+        call = self.rig.give_back(worker.id, worker.next(), [b"stranger"] * stranger + newest)
         if self.refused(worker, call):
             return
         for payload in newest:
@@ -304,9 +311,14 @@ class Conservation(RuleBasedStateMachine):
         worker.look = self.rig.run(self.rig.tasks.held(QUEUE, worker.id))
 
     @precondition(lambda self: self.workers)
-    @rule(i=st.integers(0, 4), expired=st.booleans(), twice=st.booleans())
-    def reclaim(self, i, expired, twice):
-        """What was seen may be old by now."""
+    @rule(
+        i=st.integers(0, 4),
+        expired=st.booleans(),
+        twice=st.booleans(),
+        late=st.sampled_from(["", "step", "settle", "give_back", "heartbeat"]),
+    )
+    def reclaim(self, i, expired, twice, late):
+        """What was seen may be old by now; and the worker may only have been asleep."""
         worker = self.pick(i)
         seen = worker.held if worker.look is None else worker.look
         worker.look = None
@@ -332,6 +344,17 @@ class Conservation(RuleBasedStateMachine):
         requeued += len(worker.held)
         assert self.run(call, lost=twice, keep=False) == (requeued, died)
         self.take_all(worker)
+        if late:
+            self.zombie(worker, late)
+
+    def zombie(self, worker: Hands, what: str) -> None:
+        calls = {
+            "step": self.rig.step(worker.id, worker.next(), 2, worker.known),
+            "settle": self.rig.settle(worker.id, worker.seq, [self.settlement("bury", p) for p in worker.known]),
+            "give_back": self.rig.give_back(worker.id, worker.seq, worker.known),
+            "heartbeat": self.rig.workers.heartbeat(QUEUE, worker.id, lease_ms=LEASE_MS, fields={"rss": 1}),
+        }
+        assert self.refused(worker, calls[what])
 
     def judged(self, payload: bytes) -> TakenBack:
         kept, deaths = redelivered(payload)

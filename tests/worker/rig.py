@@ -21,9 +21,9 @@ from taskconsole.worker.fetcher import Fetcher
 from taskconsole.worker.lane import Lane
 from taskconsole.worker.options import QueuePlan, WorkerOptions
 from taskconsole.worker.pool import Pool
-from taskconsole.worker.sums import Sums
 from taskconsole.worker.runtime import Worker
 from taskconsole.worker.server_clock import ServerClock
+from taskconsole.worker.sums import Sums
 from tests.servers import connect, eventually
 
 QUEUE = "task_queue"

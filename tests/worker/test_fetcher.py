@@ -247,3 +247,25 @@ async def test_fetchers_start_and_stop_at_any_moment_without_losing_a_task(make_
         done += tasks.ended
     left = len(first.pending())
     assert sorted(Counter(done).values()) == [1] * (400 - left)
+
+
+async def test_a_queue_whose_results_are_refused_does_not_keep_the_others_from_being_served(make_rig):
+    rig = make_rig("broken", "sound")
+    tasks = Tasks(rig)
+    failures = 0
+
+    @rig.app.task(name="fail")
+    async def fail():
+        nonlocal failures
+        failures += 1
+        raise ValueError
+
+    async with rig.working():
+        rig.raw.set("{broken}:delayed", "text")
+        rig.raw.lpush("broken", envelope("fail", id="1"))
+        await eventually(lambda: failures == 1)
+        rig.raw.lpush("sound", *[quick(str(i)) for i in range(20)])
+        await eventually(lambda: len(tasks.ended) == 20, timeout=4)
+        rig.raw.delete("{broken}:delayed")
+        await eventually(lambda: rig.raw.zcard("{broken}:delayed") == 1, timeout=4)
+        assert failures == 1

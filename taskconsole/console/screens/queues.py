@@ -16,10 +16,10 @@ from taskconsole.console.link import Link, Phase
 from taskconsole.console.rates import Trails
 from taskconsole.console.safe import safe
 from taskconsole.console.screens.enqueue import EnqueueForm
-from taskconsole.console.verdict import Verdict, verdicts
 from taskconsole.console.widgets.eventlog import EventLog
 from taskconsole.console.widgets.grid import Grid
 from taskconsole.console.widgets.lines import Lines
+from taskconsole.model.verdict import Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from taskconsole.model.event import Event
 
 __all__ = ["QueuesScreen"]
+
+IN_THE_TABLE = frozenset({"dead tasks"})
+"""Rules whose whole news is a figure that the table shows anyway."""
 
 FIXED = 9
 """Lines that are neither rows nor events: header, verdict (2), details (4), status, footer."""
@@ -99,7 +102,7 @@ class QueuesScreen(Screen[None]):
         self._link = link
         if link.overview is not None and link.phase is Phase.LIVE:
             self._trails.record(link.overview)
-            self._found = verdicts(link.overview)
+            self._found = [v for v in judge(link.overview) if v.rule not in IN_THE_TABLE]
         if (link.can, link.phase) != offered:
             self.refresh_bindings()
         self.paint()
