@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import html
 import importlib
 import re
 import sys
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIZES = ((80, 24), (160, 45))
+
+CELL = 12.2
+"""Width of a terminal cell in the picture, as Rich lays it out."""
 
 
 async def draw(connect: Callable[[], Any], address: str, size: tuple[int, int], watch: float) -> str:
@@ -43,6 +47,22 @@ def without_fonts_from_elsewhere(svg: str) -> str:
     return svg.replace(
         "font-family: Fira Code, monospace", "font-family: 'DejaVu Sans Mono', Menlo, Consolas, monospace"
     )
+
+
+def words_in_their_places(svg: str) -> str:
+    """The same picture with each word placed by itself: a font of another width cannot move columns apart."""
+
+    def split(match: re.Match[str]) -> str:
+        head, x, middle, text = match[1], float(match[2]), match[3], match[4]
+        words = re.finditer(r"[^ ]+", html.unescape(text).replace("\xa0", " "))
+        return "".join(
+            f'{head}x="{x + word.start() * CELL:.1f}"{middle}textLength="{len(word[0]) * CELL:.1f}"'
+            f">{html.escape(word[0])}</text>"
+            for word in words
+        )
+
+    svg = re.sub(r' clip-path="url\(#[^)]*line-\d+\)"', "", svg)
+    return re.sub(r'(<text class="[^"]*" )x="([\d.]+)"( y="[\d.]+" )textLength="[\d.]+">([^<]*)</text>', split, svg)
 
 
 def write_png(svg: str, path: Path, width: int) -> bool:
@@ -76,16 +96,15 @@ def scripted() -> tuple[Callable[[], Any], str]:
 
 def main() -> None:
     """Write the pictures and name them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", nargs="?", help="Redis to show; scripted figures without one")
     parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="directory to write to")
     parser.add_argument("--watch", type=float, default=4.0, help="seconds of readings before the picture")
     chosen = parser.parse_args()
     connect, address = backend_at(chosen.url) if chosen.url else scripted()
     for width, height in SIZES:
-        svg = without_fonts_from_elsewhere(asyncio.run(draw(connect, address, (width, height), chosen.watch)))
+        svg = asyncio.run(draw(connect, address, (width, height), chosen.watch))
+        svg = words_in_their_places(without_fonts_from_elsewhere(svg))
         path = chosen.to / f"queues-{width}x{height}.svg"
         path.write_text(svg)
         sys.stdout.write(f"{path}\n")

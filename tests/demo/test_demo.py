@@ -115,7 +115,7 @@ def test_it_ends_by_itself(demo):
     out, err = running.process.communicate(timeout=30)
 
     assert (running.process.returncode, err) == (0, b"")
-    assert b"\nreports " in out
+    assert b"\nQUEUE " in out
     assert running.nothing_is_left()
 
 

@@ -397,7 +397,55 @@ class Conservation(RuleBasedStateMachine):
             del shelf[payload]
             self.queue.insert(0, payload)
 
-    # -- operators
+    # -- the network
+
+    @precondition(lambda self: self.old)
+    @rule(i=st.integers(0, 10_000))
+    def an_old_copy_arrives(self, i):
+        call = self.old[i % len(self.old)]
+        before = self.rig.dump()
+        with suppress(LeaseLost):
+            self.rig.run(call)
+        assert self.rig.dump() == before, f"an old copy changed something: {call.args[:4]}"
+
+    # -- what must always hold
+
+    @invariant()
+    def redis_is_as_the_model_says(self):
+        if not hasattr(self, "queue"):
+            return
+        keys = self.rig.keys
+        assert self.rig.raw.lrange(QUEUE, 0, -1) == self.queue
+        assert self.rig.raw.get(keys.paused) == self.paused
+        now = self.rig.now()
+        for key, shelf in ((keys.delayed, self.delayed), (PUBLIC_DELAYED, self.public)):
+            assert {p: due <= now for p, due in self.rig.shelf(key).items()} == shelf
+        assert set(self.rig.shelf(keys.dead)) == self.dead
+        for worker in self.workers:
+            assert self.rig.held(worker.id) == worker.held
+        assert {w.decode() for w in self.rig.shelf(keys.workers)} == {w.id for w in self.workers if w.leased}
+        for token, note in self.notes.items():
+            if note.op == "purge":
+                _, content = dump_key(self.rig.raw, keys.trash(token).encode())
+                assert [p if note.state == "pending" else p[0] for p in content or []] == (
+                    note.trash if note.state == "pending" else [p for p, _ in content or []]
+                )
+                assert len(content or []) == len(note.trash)
+
+    @invariant()
+    def every_accepted_task_is_somewhere(self):
+        if not hasattr(self, "queue"):
+            return
+        lists = [self.queue, *(w.held for w in self.workers)]
+        lists += [n.trash for n in self.notes.values() if n.op == "purge"]
+        count = sum(p != TOMBSTONE for some in lists for p in some)
+        count += len(self.delayed) + len(self.public) + len(self.dead)
+        count += sum(n.op == "delete" for n in self.notes.values())
+        assert count + self.finished + self.collapsed == self.accepted
+
+
+class ConservationWithOperators(Conservation):
+    """The same, with operators at work besides."""
 
     @rule(lost=st.booleans())
     def pause(self, lost):
@@ -567,74 +615,24 @@ class Conservation(RuleBasedStateMachine):
                 self.dead.add(payload)
         return len(note.trash)
 
-    # -- the network
-
-    @precondition(lambda self: self.old)
-    @rule(i=st.integers(0, 10_000))
-    def an_old_copy_arrives(self, i):
-        call = self.old[i % len(self.old)]
-        before = self.rig.dump()
-        with suppress(LeaseLost):
-            self.rig.run(call)
-        assert self.rig.dump() == before, f"an old copy changed something: {call.args[:4]}"
-
-    # -- what must always hold
-
-    @invariant()
-    def redis_is_as_the_model_says(self):
-        if not hasattr(self, "queue"):
-            return
-        keys = self.rig.keys
-        assert self.rig.raw.lrange(QUEUE, 0, -1) == self.queue
-        assert self.rig.raw.get(keys.paused) == self.paused
-        now = self.rig.now()
-        for key, shelf in ((keys.delayed, self.delayed), (PUBLIC_DELAYED, self.public)):
-            assert {p: due <= now for p, due in self.rig.shelf(key).items()} == shelf
-        assert set(self.rig.shelf(keys.dead)) == self.dead
-        for worker in self.workers:
-            assert self.rig.held(worker.id) == worker.held
-        assert {w.decode() for w in self.rig.shelf(keys.workers)} == {w.id for w in self.workers if w.leased}
-        for token, note in self.notes.items():
-            if note.op == "purge":
-                _, content = dump_key(self.rig.raw, keys.trash(token).encode())
-                assert [p if note.state == "pending" else p[0] for p in content or []] == (
-                    note.trash if note.state == "pending" else [p for p, _ in content or []]
-                )
-                assert len(content or []) == len(note.trash)
-
-    @invariant()
-    def every_accepted_task_is_somewhere(self):
-        if not hasattr(self, "queue"):
-            return
-        lists = [self.queue, *(w.held for w in self.workers)]
-        lists += [n.trash for n in self.notes.values() if n.op == "purge"]
-        count = sum(p != TOMBSTONE for some in lists for p in some)
-        count += len(self.delayed) + len(self.public) + len(self.dead)
-        count += sum(n.op == "delete" for n in self.notes.values())
-        assert count + self.finished + self.collapsed == self.accepted
-
 
 def remove_last(some: list[bytes], payload: bytes) -> None:
     del some[len(some) - 1 - some[::-1].index(payload)]
 
 
-def run_machine(rig: Rig, *, examples: int, steps: int) -> None:
-    machine = type("Machine", (Conservation,), {"rig": rig})
+@pytest.mark.parametrize("machine", [Conservation, ConservationWithOperators])
+def test_every_task_is_in_exactly_one_place_after_every_step(rig, machine):
     with (
         mock.patch("taskconsole.store.operations.NEAR", NEAR),
         mock.patch("taskconsole.store.operations.UNDO_BATCH", UNDO_BATCH),
     ):
         run_state_machine_as_test(
-            machine,
+            type("Machine", (machine,), {"rig": rig}),
             settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
+                max_examples=100,
+                stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
                 print_blob=False,
             ),
         )
-
-
-def test_every_task_is_in_exactly_one_place_after_every_step(rig):
-    run_machine(rig, examples=150, steps=40)

@@ -190,6 +190,13 @@ def test_what_came_after_the_look_goes_back_as_it_is(rig):
     assert rig.census() == {"a": 1, "late": 2}
 
 
+def test_what_came_after_the_look_keeps_its_order_among_equals(rig):
+    rig.worker("w", b"a", b"late", b"a")
+    rig.expire_lease("w")
+    assert rig.run(rig.reclaim("w", [queue(b"a")])) == (3, 0)
+    assert rig.pending() == [b"a", b"late", b"a again"]
+
+
 def test_what_was_finished_after_the_look_does_not_come_back(rig):
     rig.worker("w", b"b")
     rig.expire_lease("w")
