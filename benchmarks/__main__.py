@@ -53,13 +53,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("measures", nargs="*", metavar="measure", help="which ones; all by default")
     parser.add_argument("--quick", action="store_true", help="less of everything, once")
     parser.add_argument("--repeats", type=int, help="runs of each measure (default: 3, or 1 with --quick)")
-    parser.add_argument(
-        "--peers", default="", help=f"measure these too, separated by commas: {', '.join(PEERS)}"
-    )
+    parser.add_argument("--peers", default="", help=f"measure these too, separated by commas: {', '.join(PEERS)}")
     parser.add_argument("--no-ours", dest="ours", action="store_false", help="measure the peers only")
-    parser.add_argument(
-        "--cache", type=Path, default=cache, help="where the peers are installed (%(default)s)"
-    )
+    parser.add_argument("--cache", type=Path, default=cache, help="where the peers are installed (%(default)s)")
     parser.add_argument("--server", type=Path, help="the redis-server to use (default: the one on PATH)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()

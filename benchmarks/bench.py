@@ -45,9 +45,7 @@ class Bench:
         self.cores: Cores = cores()
         self.binary = server or find_server()
         self._port = _free_port()
-        self._server = EmbeddedRedis(
-            binary=self.binary, settings={"port": str(self._port), "bind": "127.0.0.1"}
-        )
+        self._server = EmbeddedRedis(binary=self.binary, settings={"port": str(self._port), "bind": "127.0.0.1"})
         self._exit = ExitStack()
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self.client = redis.Redis.from_url(self.url)
@@ -169,18 +167,14 @@ class Bench:
         figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return figures
 
-    def wait(
-        self, predicate: Callable[[], T | None], process: Process, what: str, patience: float = PATIENCE
-    ) -> T:
+    def wait(self, predicate: Callable[[], T | None], process: Process, what: str, patience: float = PATIENCE) -> T:
         """Look until `predicate` is true, while `process` lives."""
         deadline = time.monotonic() + patience
         while True:
             if said := predicate():
                 return said
             if process.poll() is not None:
-                raise RunError(
-                    f"the worker ended with {process.returncode}: {_tail(self._directory / 'log')}"
-                )
+                raise RunError(f"the worker ended with {process.returncode}: {_tail(self._directory / 'log')}")
             if time.monotonic() > deadline:
                 raise RunError(f"{what}: not within {patience:g} s: {_tail(self._directory / 'log')}")
             time.sleep(POLL)

@@ -162,9 +162,7 @@ def _drain(
         first, last = bench.wait(lambda: _all_of(bench.marks(), 2), worker, "all have run")
         redis_cpu = bench.redis_cpu() - before
         if between is None:
-            bench.wait(
-                lambda: system.left(bench.client) == 0, worker, "Redis is empty after the last run", 10
-            )
+            bench.wait(lambda: system.left(bench.client) == 0, worker, "Redis is empty after the last run", 10)
     return Drained(
         rate=(last["mark"] - first["mark"]) / (last["at"] - first["at"]),
         worker_cpu=last["cpu"] - first["cpu"],
@@ -240,9 +238,7 @@ def enqueue(bench: Bench, system: System, size: Size) -> Figures:
 def memory(bench: Bench, system: System, size: Size) -> Figures:
     """Growth of Redis' used memory by no-op tasks that wait, each; for ours also by bare payloads `noop`."""
     count = size.of(50_000, 10_000)
-    figures = {
-        "Redis bytes per task": _bytes_each(bench, count, lambda: bench.produce(system, "fill", count))
-    }
+    figures = {"Redis bytes per task": _bytes_each(bench, count, lambda: bench.produce(system, "fill", count))}
     if system.ours:
         figures["Redis bytes per bare payload"] = _bytes_each(
             bench, count, lambda: bench.client.lpush("bench", *["noop"] * count)

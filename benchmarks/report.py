@@ -79,9 +79,7 @@ class Report:
             span = f"{shown(row['min'])}-{shown(row['max'])}" if len(row["values"]) > 1 else ""
             aim = "" if row["aim"] is None else f"{sign} {shown(row['aim'])}"
             verdict = {True: "reached", False: "NOT reached", None: ""}[row["reached"]]
-            cells.append(
-                (row["figure"], row["system"], shown(row["median"]), span, row["unit"], aim, verdict)
-            )
+            cells.append((row["figure"], row["system"], shown(row["median"]), span, row["unit"], aim, verdict))
         widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
         right = {2, 3, 5}
         return [

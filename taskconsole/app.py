@@ -17,7 +17,7 @@ from taskconsole.client import Client, Parcel
 from taskconsole.config import Settings, check_url, url_from_environment
 from taskconsole.errors import ConfigError
 from taskconsole.model.context import Context  # noqa: TC001 - resolved at run time by get_type_hints
-from taskconsole.model.task import Envelope, check_arguments, encode
+from taskconsole.model.task import Envelope, check_arguments, check_size, encode
 from taskconsole.registry import (
     DEFAULT_MAX_REDELIVERIES,
     DEFAULT_RETRIES,
@@ -115,7 +115,7 @@ class RegisteredTask(Generic[P, R]):
         task_id = client.new_id()
         payload = encode(Envelope(name, task_id, args, kwargs, None, client.now()))  # type: ignore[arg-type]
         if len(payload) > 65_536:
-            client.check_size(payload, name)
+            check_size(payload, name, client.settings.max_payload)
         return Parcel(options.queue, options.due, options.next_to_run, payload, task_id, name)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskRef:

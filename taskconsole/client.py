@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from taskconsole.errors import PayloadError, StoreUnavailable
+from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace, check_queue_name
@@ -105,19 +105,6 @@ class Client:
     def now(self) -> float:
         """Seconds since the epoch by Redis, as far as known; to the millisecond."""
         return int((time.time() + self.offset) * 1000) / 1000
-
-    def check_size(self, payload: bytes, task: str) -> bytes:
-        """Return `payload`.
-
-        Raises:
-            PayloadError: It is larger than the settings allow.
-        """
-        if len(payload) > self.settings.max_payload:
-            raise PayloadError(
-                f"task {task!r}: its payload has {len(payload):,} bytes, the limit is "
-                f"{self.settings.max_payload:,}: put the data elsewhere and pass a reference"
-            )
-        return payload
 
     def send(self, parcels: Iterable[Parcel]) -> int:
         """Enqueue, in order, by the thousand; returns how many. Blocks.

@@ -70,15 +70,15 @@ class WrongType(StoreError):
     """A key under one of our names holds another type.
 
     Args:
-        key: The key as it stands in Redis.
-        found: The type Redis reports, e.g. `string`; empty when it did not say.
+        key: The key as it stands in Redis; empty when Redis did not say which.
+        found: The type Redis reports, e.g. `string`.
         wanted: The type needed, e.g. `list`.
     """
 
-    def __init__(self, key: str, found: str, wanted: str) -> None:
+    def __init__(self, key: str = "", found: str = "", wanted: str = "") -> None:
         self.key, self.found, self.wanted = key, found, wanted
-        holds = f"holds a {found}" if found else "holds another type"
-        super().__init__(f"key {key!r} {holds}, not a {wanted}: rename or delete it, or use another queue")
+        what = f"key {key!r} holds a {found}, not a {wanted}" if key else "a key of this queue holds another type"
+        super().__init__(f"{what}: rename or delete it, or use another queue")
 
 
 class ServerTooOld(StoreError):

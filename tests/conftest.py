@@ -41,9 +41,7 @@ LASTING_WITH_AN_OWNER = re.compile(r"processing:[^:]+$")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers of this file."""
-    config.addinivalue_line(
-        "markers", "key_leak: after the test, only keys of the declared set may lack a TTL"
-    )
+    config.addinivalue_line("markers", "key_leak: after the test, only keys of the declared set may lack a TTL")
     config.addinivalue_line("markers", "no_key_leak: leave that check out, e.g. for keys planted by the test")
 
 
@@ -117,9 +115,7 @@ def _no_key_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with closing(connect(request.getfixturevalue("redis_url"))) as client:
         left = [key for key in client.scan_iter(count=1000) if client.ttl(key) == -1]
-        undeclared = [
-            f"{key!r} ({kind})" for key in left if not _is_declared(key, kind := _kind(client, key))
-        ]
+        undeclared = [f"{key!r} ({kind})" for key in left if not _is_declared(key, kind := _kind(client, key))]
     assert not undeclared, f"without a TTL, and not in the declared set: {', '.join(undeclared)}"
 
 

@@ -124,9 +124,7 @@ def _free_database(url: str) -> str:
     for step in range(15):
         number = (first + step) % 15 + 1
         candidate = (
-            f"{place}?db={number}"
-            if place.startswith("unix:")
-            else f"{re.sub(r'/[0-9]*$', '', place)}/{number}"
+            f"{place}?db={number}" if place.startswith("unix:") else f"{re.sub(r'/[0-9]*$', '', place)}/{number}"
         )
         with closing(connect(candidate)) as client:
             if client.dbsize() == 0:

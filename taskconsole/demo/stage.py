@@ -82,7 +82,7 @@ class Stage:
 
     def __init__(self, *, speed: float = 1.0) -> None:
         self._speed = speed
-        self._redis = EmbeddedRedis()
+        self._redis = EmbeddedRedis(append_only=True)
         self._children: list[tuple[subprocess.Popen[bytes], socket.socket]] = []
 
     @property

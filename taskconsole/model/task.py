@@ -22,8 +22,10 @@ from taskconsole.errors import PayloadError
 __all__ = [
     "Envelope",
     "Unreadable",
+    "bare_payload",
     "buried",
     "check_arguments",
+    "check_size",
     "decode",
     "encode",
     "original",
@@ -118,6 +120,32 @@ def encode(envelope: Envelope) -> bytes:
         return _encoder.encode(envelope)
     except UnicodeEncodeError:
         raise PayloadError(f"task {envelope.task!r}: an argument holds a lone surrogate, which is not text") from None
+
+
+def bare_payload(text: str) -> bytes:
+    """The payload that is just this text.
+
+    Raises:
+        PayloadError: It cannot be written as UTF-8.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise PayloadError("the payload holds a lone surrogate, which is not text") from None
+
+
+def check_size(payload: bytes, task: str, limit: int) -> bytes:
+    """Return `payload`.
+
+    Raises:
+        PayloadError: It is larger than `limit` bytes.
+    """
+    if len(payload) > limit:
+        raise PayloadError(
+            f"task {task[:80]!r}: its payload has {len(payload):,} bytes, the limit is {limit:,}: "
+            "put the data elsewhere and pass a reference"
+        )
+    return payload
 
 
 def check_arguments(task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ def _refusal(text: str, address: str) -> TaskconsoleError:
     if code in {"NOAUTH", "WRONGPASS", "NOPERM"} or "NOPERM" in text:
         return AccessDenied(f"Redis at {address} refused access: {text[:300]}")
     if code == "WRONGTYPE" or "WRONGTYPE" in text:
-        return WrongType("under one of this queue's names", "", "list or set of the kind we need")
+        return WrongType()
     if code in _NOT_YET or any(word in text for word in ("-READONLY", "-MISCONF", "LOADING Redis")):
         return StoreNotReady(f"Redis at {address} is not ready: {text[:300]}")
     if "invalid DB index" in text or "DB index is out of range" in text:

@@ -10,7 +10,7 @@ import pytest
 from taskconsole.backends.base import Enqueue, PauseQueue, ResumeQueue
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
-from taskconsole.errors import AccessDenied, ConfigError, StoreUnavailable
+from taskconsole.errors import AccessDenied, ConfigError, PayloadError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.state import QueueState, State
 from taskconsole.store.keys import TOMBSTONE
@@ -216,3 +216,23 @@ def test_a_reading_uses_no_command_that_grows_with_the_queue(backend, raw):
     used = {name.removeprefix("cmdstat_") for name in raw.info("commandstats")}
     assert not used & {"keys", "hgetall", "lrem", "lpos", "scan", "zscan", "hscan"}
     assert raw.info("commandstats")["cmdstat_lrange"]["usec_per_call"] < 1000
+
+
+def test_a_giant_or_unwritable_payload_is_refused(store_url, raw):
+    backend = NativeBackend(Settings(url=store_url, max_payload=1000))
+    for command in (
+        Enqueue(queue="q", task="t", args=("x" * 1000,)),
+        Enqueue(queue="q", task="x" * 1001, bare=True),
+        Enqueue(queue="q", task="\ud800", bare=True),
+        Enqueue(queue="q", task="t", args=("\ud800",)),
+    ):
+        with pytest.raises(PayloadError):
+            backend.apply(command)
+    backend.close()
+    assert raw.dbsize() == 0
+
+
+def test_a_window_of_a_key_of_another_type_names_the_key(backend, raw):
+    raw.set("q", "oops")
+    with pytest.raises(WrongType, match="'q' holds a string, not a list"):
+        backend.tasks("q", State.PENDING)
