@@ -56,7 +56,7 @@ def test_f15_a_worker_waits_for_a_redis_that_is_loading(make_server, make_produc
         pipeline.execute()
     server.kill()
     with (server.directory / "redis.conf").open("a") as settings:
-        settings.write("key-load-delay 150\n")  # microseconds: about 1.5 s in all
+        settings.write("key-load-delay 400\n")  # microseconds: about 4 s in all
     with ThreadPoolExecutor(1) as pool:
         restarting = pool.submit(server.restart)
         wait_until(lambda: is_loading(server), 5, "it is loading")
