@@ -202,10 +202,7 @@ class _Blocking:
 
     def _meet(self, queue: str) -> None:
         greeting = self.client.greeting(queue)
-        announced, now = self._repeat(lambda: self.wire.run_all(greeting))
-        for answer in (announced, now):
-            if isinstance(answer, Exception):
-                raise answer
+        _, now = self._repeat(lambda: _all_or_raise(self.wire.run_all(greeting)))
         self.client.offset = now - time.time()
         self._known.add(queue)
 
@@ -223,6 +220,13 @@ class _Blocking:
                     raise
             time.sleep(pause)
             pause = min(2 * pause, 0.5)
+
+
+def _all_or_raise(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 class _Merger:

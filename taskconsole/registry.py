@@ -128,7 +128,11 @@ def make_handler(
         raise ConfigError(f"task {shown!r}: retries is 0 or more, max_redeliveries 1 or more")
     if timeout is not None and not timeout > 0:
         raise ConfigError(f"task {shown!r}: timeout is above 0 seconds, or None")
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - an object whose call is async
+    )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(f"task {shown!r} is a generator: calling it would run nothing")
     if process and is_async:
         raise ConfigError(f"task {shown!r}: process=True is for a plain function")
     if isinstance(backoff, int | float):

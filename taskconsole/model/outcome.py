@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-__all__ = ["Ack", "Backoff", "Bury", "Retry", "RetryAfter", "Verdict", "judge"]
+__all__ = ["Ack", "Backoff", "Bury", "Retry", "RetryAfter", "Verdict", "describe", "judge", "writable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,10 @@ class Backoff:
 
     def ceiling(self, attempt: int) -> float:
         """The longest wait after the `attempt`-th failure, seconds."""
-        # The exponent is bounded so that a large attempt number cannot overflow.
-        return float(min(self.cap, self.base * self.factor ** min(attempt - 1, 64)))
+        try:
+            return float(min(self.cap, self.base * self.factor ** (attempt - 1)))
+        except OverflowError:
+            return float(self.cap)
 
     def delay(self, attempt: int) -> float:
         """How long to wait after the `attempt`-th failure, seconds."""
@@ -75,15 +77,23 @@ def judge(error: BaseException, *, attempt: int, max_attempts: int, backoff: Bac
     text = describe(error)
     if attempt >= max_attempts:
         return Bury(text if max_attempts == 1 else f"failed {attempt} times, last: {text}")
-    delay = error.delay if isinstance(error, Retry) and error.delay is not None else backoff.delay(attempt)
+    # A subclass of the user's may not have called ours, so the delay may be missing.
+    asked = getattr(error, "delay", None) if isinstance(error, Retry) else None
+    delay = asked if isinstance(asked, int | float) and asked >= 0 else backoff.delay(attempt)
     return RetryAfter(delay, attempt + 1, text)
 
 
 def describe(error: BaseException) -> str:
-    """`ValueError: bad thing`, one line, at most 500 characters."""
+    """`ValueError: bad thing`, one line, at most 500 characters, writable as UTF-8."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - an exception whose text raises is still an exception
+    except BaseException:  # noqa: BLE001 - an exception whose text raises, whatever it raises, is still an exception
         text = "(its text cannot be read)"
     first = text.strip().splitlines()[0] if text.strip() else ""
-    return f"{type(error).__name__}: {first}"[:500] if first else type(error).__name__
+    name = type(error).__name__
+    return writable(f"{name}: {first}" if first else name)[:500]
+
+
+def writable(text: str) -> str:
+    """`text` with lone surrogates escaped: they come with file names and cannot be written as UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

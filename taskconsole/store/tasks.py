@@ -32,7 +32,7 @@ class Claimed:
     """The answer to a step."""
 
     payloads: list[bytes]
-    """Newly claimed, in the order they are to run; after a replay, the whole processing list instead."""
+    """Newly claimed, in the order they are to run; none after a replay, whatever it claimed the first time."""
     paused: bool = False
     replayed: bool = False
     """The call had been carried out before: nothing was done now."""

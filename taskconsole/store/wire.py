@@ -84,11 +84,23 @@ def _refusal(text: str, address: str) -> TaskconsoleError:
         return AccessDenied(f"Redis at {address} refused access: {text[:300]}")
     if code == "WRONGTYPE" or "WRONGTYPE" in text:
         return WrongType()
-    if code in _NOT_YET or any(word in text for word in ("-READONLY", "-MISCONF", "LOADING Redis")):
+    if code in _NOT_YET or any(word in text for word in ("-READONLY", "-MISCONF", "-NOREPLICAS", "LOADING Redis")):
         return StoreNotReady(f"Redis at {address} is not ready: {text[:300]}")
     if "invalid DB index" in text or "DB index is out of range" in text:
         return AccessDenied(f"Redis at {address} has no such database: {text[:100]}")
     return StoreError(f"Redis at {address} answered: {text[:300]}")
+
+
+def parsed(call: Call[T], reply: Any, address: str) -> T:
+    """The reply as our type.
+
+    Raises:
+        StoreUnavailable: It is not what this call can be answered with: the stream of replies is damaged.
+    """
+    try:
+        return call.parse(reply)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise StoreUnavailable(f"unreadable answer from Redis at {address}: {type(error).__name__}") from error
 
 
 def _read_reply(call: Call[Any], reply: Any, address: str) -> Any:
@@ -96,8 +108,8 @@ def _read_reply(call: Call[Any], reply: Any, address: str) -> Any:
     if isinstance(reply, Exception):
         return translate(reply, address)
     try:
-        return call.parse(reply)
-    except StoreError as refusal:
+        return parsed(call, reply, address)
+    except (StoreError, StoreUnavailable) as refusal:
         return refusal
 
 
@@ -177,7 +189,7 @@ class Wire:
             reply = self._exchange([call])[0]
         if isinstance(reply, Exception):
             raise translate(reply, self.address)
-        return call.parse(reply)
+        return parsed(call, reply, self.address)
 
     def run_all(self, calls: Sequence[Call[Any]]) -> list[Any]:
         """Carry out several calls in one round trip; a refused one yields its `StoreError` in its place."""
@@ -258,7 +270,7 @@ class AsyncWire:
             reply = (await self._exchange([call], self._timeout if timeout is None else timeout))[0]
         if isinstance(reply, Exception):
             raise translate(reply, self.address)
-        return call.parse(reply)
+        return parsed(call, reply, self.address)
 
     async def run_all(self, calls: Sequence[Call[Any]], *, timeout: float | None = None) -> list[Any]:  # noqa: ASYNC109
         """Carry out several calls in one round trip; a refused one yields its `StoreError` in its place."""
@@ -276,7 +288,9 @@ class AsyncWire:
                 async with asyncio.timeout(None if seconds == math.inf else max(seconds, 1.0)):
                     await connection.connect()
                 self._connection = connection
-            await connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
+            # Sending waits too, when the other side does not read and there is much to tell.
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                await connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
             replies = [await self._read(connection, seconds) for _ in calls]
             for i, (call, reply) in enumerate(zip(calls, replies, strict=True)):
                 if isinstance(reply, redis.exceptions.NoScriptError) and call.body is not None:

@@ -84,7 +84,7 @@ class WorkerStore:
         def parse(reply: Any) -> Pulse:
             if reply[0] == b"F":
                 raise LeaseLost(worker_id)
-            return Pulse(int(reply[1]) / 1000, int(reply[2]), reply[3].decode())
+            return Pulse(int(reply[1]) / 1000, int(reply[2]), reply[3].decode("utf-8", "replace"))
 
         return Call.of(
             "heartbeat",

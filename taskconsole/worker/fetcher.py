@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from taskconsole.errors import AccessDenied, StoreError, StoreUnavailable
+from taskconsole.worker.logs import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,9 @@ WORTHWHILE = 32
 ACK_DELAY = 0.005
 """Seconds a finished task may wait for others to be acknowledged with."""
 
+FIRST_WAIT_PAUSE, LONGEST_WAIT_PAUSE = 0.05, 2.0
+"""Seconds a queue is only polled after a blocking wait at it failed."""
+
 PAUSED_POLL = 0.25
 """Seconds between looks at a paused or broken queue: a blocking move would not see the pause."""
 
@@ -48,9 +52,12 @@ class Fetcher:
         self._nudge = asyncio.Event()
         self._dirty = asyncio.Event()
         self._waiters: dict[Lane, asyncio.Task[bytes | None]] = {}
+        self._waited_as: dict[Lane, int] = {}
+        """The lane's generation when its wait began."""
+        self._wait_pause: dict[Lane, float] = {}
+        self._complain = RateLimit(10)
         self._stopping = False
         self._attending = False
-        self._grow = 1
         self._rate = 0.0
         self._measured = (time.monotonic(), 0)
         self._mean_bytes = 128.0
@@ -78,7 +85,7 @@ class Fetcher:
                 await asyncio.sleep(PAUSED_POLL)
             except AccessDenied:
                 raise
-            except StoreError as error:
+            except (StoreError, StoreUnavailable) as error:
                 log.error("queue cannot be served", extra={"reason": str(error)})  # noqa: TRY400 - one line says it
                 await asyncio.sleep(1.0)
 
@@ -99,7 +106,7 @@ class Fetcher:
             asked = self.appetite()
             if asked <= 0:
                 return claimed
-            claimed += await self._claim(self._lanes[i], asked)
+            claimed += await self._claim(self._lanes[i], min(asked, self._lanes[i].grow))
         if claimed == 0 and not self._options.burst:
             claimed = await self._wait_for_task()
         return claimed
@@ -121,6 +128,7 @@ class Fetcher:
 
     def appetite(self) -> int:
         """How many more tasks to ask for now; 0 or less when there is enough in hand."""
+        grow = max(lane.grow for lane in self._lanes)
         pool, options = self._pool, self._options
         now, finished = time.monotonic(), pool.finished
         then, before = self._measured
@@ -132,9 +140,9 @@ class Fetcher:
         in_hand = pool.running + len(pool.ready) + sum(lane.unsettled for lane in self._lanes)
         wanted = pool.free + int(self._rate * AHEAD)
         by_size = max(1, int(options.max_bytes / self._mean_bytes))
-        asked = min(wanted, options.max_held - in_hand, self._grow, options.max_claim, by_size)
+        asked = min(wanted, options.max_held - in_hand, grow, options.max_claim, by_size)
         # While there is work in hand a small claim costs a round trip that a later, larger one saves.
-        return 0 if asked < min(WORTHWHILE, self._grow) and pool.ready else asked
+        return 0 if asked < min(WORTHWHILE, grow) and pool.ready else asked
 
     async def _claim(self, lane: Lane, asked: int) -> int:
         """Claim from one lane; returns how many tasks there are to run."""
@@ -149,7 +157,8 @@ class Fetcher:
         if payloads:
             self._mean_bytes += 0.2 * (sum(map(len, payloads)) / len(payloads) - self._mean_bytes)
         # Double as long as the queue gives all we ask for, as TCP does: two workers that start share a burst.
-        self._grow = min(2 * self._grow, self._options.max_claim) if len(payloads) >= asked else max(1, len(payloads))
+        full = len(payloads) >= asked
+        lane.grow = min(2 * lane.grow, self._options.max_claim) if full else max(1, len(payloads))
         if payloads:
             self._pool.feed(lane, payloads)
         return len(payloads)
@@ -193,7 +202,13 @@ class Fetcher:
         arrived = [(lane, waiter) for lane, waiter in self._waiters.items() if waiter.done()]
         for lane, _ in arrived:
             del self._waiters[lane]
-        return sum([await self._arrived(lane, waiter) for lane, waiter in arrived])
+        total = 0
+        for lane, waiter in arrived:
+            try:
+                total += await self._arrived(lane, waiter)
+            except StoreError as error:
+                self._refused(lane, error)
+        return total
 
     def _ended(self, _waiter: asyncio.Task[bytes | None]) -> None:
         # A wait goes on while tasks of other queues run: what it brings must not lie here unseen.
@@ -204,34 +219,42 @@ class Fetcher:
         """See that somebody waits at every queue; True when some queue can only be polled."""
         blocked = False
         for lane in self._lanes:
-            if lane.paused or lane.trouble:
+            if lane.paused or lane.trouble or time.monotonic() < lane.wait_again:
                 blocked = True
             elif lane not in self._waiters:
                 waiter = asyncio.create_task(lane.wait_for_one(), name=f"wait for {lane.queue}")
                 waiter.add_done_callback(self._ended)
                 self._waiters[lane] = waiter
+                self._waited_as[lane] = lane.generation
         return blocked
 
     async def _arrived(self, lane: Lane, waiter: asyncio.Task[bytes | None]) -> int:
         try:
             payload = waiter.result()
-        except StoreUnavailable:
-            # The task may have been moved and its name lost with the connection.
-            lane.suspect = True
-            return 0
-        except StoreError as error:
+        except (StoreUnavailable, StoreError) as error:
             if isinstance(error, AccessDenied):
                 raise
-            lane.trouble = str(error)
-            log.error("queue cannot be claimed from", extra={"queue": lane.queue, "reason": str(error)})  # noqa: TRY400
+            self._wait_failed(lane, error)
             return 0
-        if payload is None:
-            return 0
+        self._wait_pause.pop(lane, None)
+        if payload is None or self._waited_as[lane] != lane.generation:
+            return 0  # nothing came, or it came to the list of a former lease and has gone back from there
         if lane.paused or self._pool.free <= 0:
             await lane.give_back([payload])
             return 0
         self._pool.feed(lane, [payload])
         return 1
+
+    def _wait_failed(self, lane: Lane, error: Exception) -> None:
+        """Only poll this queue for a while, the longer the more often it happens in a row."""
+        pause = min(2 * self._wait_pause.get(lane, FIRST_WAIT_PAUSE / 2), LONGEST_WAIT_PAUSE)
+        self._wait_pause[lane] = pause
+        lane.wait_again = time.monotonic() + pause
+        if isinstance(error, StoreUnavailable):
+            # The task may have been moved and its name lost with the connection.
+            lane.suspect = True
+        if self._complain(f"{lane.queue} {type(error).__name__}"):
+            log.warning("cannot wait at a queue, polling it", extra={"queue": lane.queue, "reason": str(error)})
 
     async def _stop_waiting(self, lane: Lane) -> bytes | None:
         """End a blocking wait; the task it may have brought."""
@@ -278,7 +301,8 @@ class Fetcher:
                     except AccessDenied:
                         raise
                     except StoreError as error:
-                        log.error("results not recorded", extra={"queue": lane.queue, "reason": str(error)})  # noqa: TRY400
+                        if self._complain(f"{lane.queue} results"):
+                            log.error("results not recorded", extra={"queue": lane.queue, "reason": str(error)})  # noqa: TRY400
                         await asyncio.sleep(1.0)
                 if lane.unsettled:
                     self._dirty.set()

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.errors import LeaseLost, TaskconsoleError
+from taskconsole.errors import LeaseLost, StoreUnavailable, TaskconsoleError
 from taskconsole.store.wire import Wire
 from taskconsole.store.workers import Pulse
 from taskconsole.worker.logs import RateLimit
@@ -98,7 +98,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            pause = self._interval if self.beat() else min(1.0, self._interval)
+            pause = self._interval if self._beat_whatever() else min(1.0, self._interval)
             began = time.monotonic()
             self._again.wait(pause)
             self._again.clear()
@@ -107,6 +107,15 @@ class Heartbeat:
                 # Nobody had a turn, so nobody is to blame for the loop having had none.
                 self._turned = time.monotonic()
                 log.warning("this process was stopped", extra={"seconds": round(overslept, 1)})
+
+    def _beat_whatever(self) -> bool:
+        """Renew once; nothing that can go wrong may end this thread, or the worker would do nothing for ever."""
+        try:
+            return self.beat()
+        except Exception:
+            if self._complain("flaw"):
+                log.exception("heartbeat failed")
+            return False
 
     def beat(self) -> bool:
         """Renew once; False when a lease could not be renewed."""
@@ -126,12 +135,11 @@ class Heartbeat:
                 log.warning("heartbeat failed", extra={"reason": str(error)})
             self._said.clear()
             return False
-        good = True
-        for lane, answer in zip(lanes, answers, strict=True):
-            good &= self._heard(lane, answer, sent)
-        if good:
+        heard = [self._heard(lane, answer, sent) for lane, answer in zip(lanes, answers, strict=True)]
+        # A lane whose lease was not renewed has nothing in hand any more; the others go on.
+        if not any(isinstance(answer, StoreUnavailable) for answer in answers):
             self._pool.renewed(sent + self._usable)
-        return good
+        return all(heard)
 
     def _heard(self, lane: Lane, answer: Any, sent: float) -> bool:
         if isinstance(answer, Pulse):
@@ -141,9 +149,9 @@ class Heartbeat:
                 self._call(self._on_command, answer.command)
             return True
         self._said.pop(lane, None)
-        if isinstance(answer, LeaseLost):
+        if not isinstance(answer, StoreUnavailable):
             self._call(self._on_lost, lane)
-        elif self._complain("refused"):
+        if not isinstance(answer, LeaseLost) and self._complain("refused"):
             log.warning("heartbeat refused", extra={"queue": lane.queue, "reason": str(answer)})
         return False
 

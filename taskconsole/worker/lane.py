@@ -12,6 +12,7 @@ import logging
 import time
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.errors import LeaseLost, StoreError, StoreFull, StoreUnavailable
@@ -85,6 +86,12 @@ class Lane:
         self._suspects: list[str] | None = None
         self._returning: Counter[bytes] = Counter()
         """What is on its way back to the queue."""
+        self._open: tuple[Call[Any], Callable[[], None]] | None = None
+        """A numbered call that was cancelled before its answer, and what to do if it turns out to be refused."""
+        self.grow = 1
+        """Most tasks to claim at once just now; the fetcher's."""
+        self.wait_again = 0.0
+        """Monotonic time before which nobody waits at this queue: it is only polled. The fetcher's."""
         self._seq = 0
         self._lock = asyncio.Lock()
         self._complain = RateLimit(10)
@@ -112,10 +119,12 @@ class Lane:
 
     async def leave(self) -> int:
         """Sign off; returns how many tasks went back."""
-        call = self._workers.leave(self.queue, self.worker_id, event=self._event(EventKind.WORKER_DOWN))
-        returned = await self._wire.run(call)
         await self._waiter_wire.close()
-        return returned
+        async with self._lock:
+            # Results first: a finished task must not go back with the others.
+            await self._finish_open()
+            call = self._workers.leave(self.queue, self.worker_id, event=self._event(EventKind.WORKER_DOWN))
+            return await self._wire.run(call)
 
     # -- the numbered calls
 
@@ -125,6 +134,7 @@ class Lane:
         Repeats until Redis answers, so it may take as long as an outage.
         """
         async with self._lock:
+            await self._finish_open()
             await self._settle()
             if self._suspects is not None:
                 names, self._suspects = self._suspects, None
@@ -139,12 +149,7 @@ class Lane:
                 lease_ms=self._options.lease_ms,
                 acks=acks,
             )
-            try:
-                claimed: Claimed | None = await self._until_answered(call)
-            except StoreError:
-                # Refused is not done: they are told again.
-                self.acks[:0] = acks
-                raise
+            claimed: Claimed | None = await self._numbered(call, partial(self._ack_again, acks))
             if claimed is None:
                 return None
             self.paused, self.stepped = claimed.paused, time.monotonic()
@@ -153,8 +158,8 @@ class Lane:
                 if claimed.trouble:
                     log.error("queue cannot be claimed from", extra={"queue": self.queue, "reason": claimed.trouble})
             if claimed.replayed:
+                # What it claimed the first time is in our list, and `reconcile` finds it there.
                 self.suspect = True
-                claimed.payloads.clear()
             return claimed
 
     def give_back(self, payloads: list[bytes]) -> Coroutine[Any, Any, None]:
@@ -166,34 +171,62 @@ class Lane:
     async def _give_back(self, payloads: list[bytes]) -> None:
         async with self._lock:
             try:
+                await self._finish_open()
                 for start in range(0, len(payloads), MAX_ACKS):
                     some = payloads[start : start + MAX_ACKS]
                     self._seq += 1
                     event = encode_event(EventKind.RETURNED, self.queue, self._clock.now(), [], len(some))
                     call = self._store.give_back(self.queue, self.worker_id, seq=self._seq, payloads=some, event=event)
-                    if await self._until_answered(call) is None:
+                    if await self._numbered(call) is None:
                         return
+            except StoreError:
+                # They stay in our list; as nobody here has them any more, `reconcile` finds and feeds them again.
+                self.suspect = True
+                raise
             finally:
                 self._returning.subtract(payloads)
+                self._returning = +self._returning  # without the zeros, which would pile up
 
     async def flush(self) -> None:
-        """Tell Redis everything that is finished."""
-        while self.acks or self.settlements:
-            if await self.step(0) is None:
-                return
+        """Tell Redis everything that is finished, what another step is just telling included."""
+        while await self.step(0) is not None and self.unsettled:
+            continue
 
     async def _settle(self) -> None:
         while self.settlements:
             items, self.settlements = self.settlements[:50], self.settlements[50:]
             self._seq += 1
             call = self._store.settle(self.queue, self.worker_id, seq=self._seq, items=items)
-            try:
-                lost = await self._until_answered(call)
-            except StoreError:
-                self.settlements[:0] = items
-                raise
+            lost = await self._numbered(call, partial(self._settle_again, items))
             if lost:
                 log.warning("results refused: no longer ours", extra={"queue": self.queue, "n": lost})
+
+    def _ack_again(self, acks: list[bytes]) -> None:
+        self.acks[:0] = acks
+
+    def _settle_again(self, items: list[Settlement]) -> None:
+        self.settlements[:0] = items
+
+    async def _numbered(self, call: Call[Any], refused: Callable[[], None] = lambda: None) -> Any:
+        """Carry out a numbered call; the lock is held. None when the lease was lost.
+
+        When this is cancelled, Redis may have carried it out or not: it stays open, and is repeated before any other.
+        """
+        self._open = (call, refused)
+        try:
+            answer = await self._until_answered(call)
+        except StoreError:
+            # Refused is not done: what it was to tell is told again.
+            self._open = None
+            refused()
+            raise
+        self._open = None
+        return answer
+
+    async def _finish_open(self) -> None:
+        if self._open is not None:
+            self.suspect = True  # what it claimed has not been heard of
+            await self._numbered(*self._open)
 
     async def _until_answered(self, call: Call[Any]) -> Any:
         """The answer, however long it takes; None when the lease was lost (this lane has started anew)."""
@@ -222,6 +255,7 @@ class Lane:
         self.generation += 1
         self.worker_id = f"{self.base_id}.{self.generation}"
         self._seq = 0
+        self._open = None
         self.on_fenced(self)
         log.warning(
             "lease lost: late results are dropped",
@@ -230,7 +264,6 @@ class Lane:
         event = self._event(EventKind.FENCED)
         # A blocking move that is under way still goes to the old list, and may have filled it after it was taken back.
         await self._waiter_wire.close()
-        await self._persist(lambda: self._workers.leave(self.queue, old, event=event))
         await self._persist(
             lambda: self._workers.register(
                 self.queue,
@@ -240,6 +273,11 @@ class Lane:
                 event=self._event(EventKind.WORKER_UP),
             )
         )
+        try:
+            await self._persist(lambda: self._workers.leave(self.queue, old, event=event))
+        except StoreError as error:
+            # The sweep for lists without a lease comes back to it.
+            log.warning("the former list was not emptied", extra={"queue": self.queue, "reason": str(error)})
 
     async def _persist(self, make: Callable[[], Call[Any]]) -> None:
         pause = FIRST_PAUSE
@@ -294,6 +332,7 @@ class Lane:
     async def reconcile(self) -> list[bytes]:
         """Payloads that Redis has in our list and we do not know of; to be called while nobody waits."""
         async with self._lock:
+            await self._finish_open()
             held = await self._until_answered(self._store.held(self.queue, self.worker_id))
             if held is None:
                 return []

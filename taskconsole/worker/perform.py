@@ -42,6 +42,9 @@ class _ThreadRun:
         try:
             # A context of its own: what one task sets in context variables is not seen by the next in this thread.
             return contextvars.Context().run(function, *args, **kwargs)
+        except StopIteration as error:
+            # asyncio cannot carry this one: the future would never be done.
+            raise RuntimeError(f"the handler raised StopIteration({error.value!r})") from error
         finally:
             with self._lock:
                 self._thread = None

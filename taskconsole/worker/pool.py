@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 import time
 import traceback
@@ -18,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from taskconsole.model.context import Context
 from taskconsole.model.event import EventKind, encode_event
-from taskconsole.model.outcome import Bury, RetryAfter, describe, judge
+from taskconsole.model.outcome import Bury, RetryAfter, describe, judge, writable
 from taskconsole.model.task import Envelope, Unreadable, buried, decode, retried
 from taskconsole.registry import Handler, Kind
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.tasks import Settlement
 from taskconsole.worker.perform import Elsewhere, TimedOut
 from taskconsole.worker.sums import BUCKETS, SAMPLE
-from taskconsole.worker.suspects import Suspects
+from taskconsole.worker.suspects import ALONE, ALONE_FROM, Suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -162,6 +163,7 @@ class Pool:
             slot = Slot()
             self.slots.add(slot)
             slot.task = self._loop.create_task(self._run(slot), name="taskconsole runner", context=self._base.copy())
+            slot.task.add_done_callback(_say_if_it_died)
 
     def renewed(self, until: float) -> None:
         """The leases are good until `until` (monotonic): go on if that had stopped us. Safe to call from a thread."""
@@ -217,6 +219,9 @@ class Pool:
         finally:
             self._runners -= 1
             self.slots.discard(slot)
+            if not self._closed:
+                # A free slot and perhaps a result, whatever way this runner ends.
+                self._on_room()
             if self.ready and not self._closed:
                 self._wake()
             elif self.running == 0:
@@ -284,7 +289,7 @@ class Pool:
                 ran = int((ended - now) * 1e6).bit_length()
                 sums.run[ran if ran < BUCKETS else -1] += 1
                 if type(envelope) is Envelope and envelope.enqueued_at is not None:
-                    waited = int(max(now + offset - envelope.enqueued_at, 0.0) * 1e6).bit_length()
+                    waited = int(min(max(now + offset - envelope.enqueued_at, 0.0), 1e9) * 1e6).bit_length()
                     sums.wait[waited if waited < BUCKETS else -1] += 1
                 if len(sums.sample) < SAMPLE or sums.listening:
                     self._name(slot, lane, ended - now)
@@ -335,7 +340,10 @@ class Pool:
             )
             args, kwargs = handler.arguments(args, kwargs, context)
         if envelope.redelivered and slot.item is not None:
-            async with self._suspects.named(lane, slot.item[2]):
+            alone = envelope.redelivered >= ALONE_FROM
+            if alone and self._suspects.busy:
+                raise _Decided(RetryAfter(ALONE, envelope.attempt, "waits for its turn: workers died with it"))
+            async with self._suspects.named(lane, slot.item[2], alone=alone):
                 slot.started, slot.timeout = time.monotonic(), limit
                 await self._call(handler, args, kwargs)
         else:
@@ -346,7 +354,10 @@ class Pool:
         if handler.kind is Kind.ASYNC:
             await handler.function(*args, **kwargs)
         elif handler.kind is Kind.THREAD:
-            await self._elsewhere.in_thread(handler, args, kwargs)
+            result = await self._elsewhere.in_thread(handler, args, kwargs)
+            if inspect.isawaitable(result):
+                # An async function behind a plain decorator: only calling it tells.
+                await result
         else:
             await self._elsewhere.in_process(handler, args, kwargs)
 
@@ -376,7 +387,10 @@ class Pool:
         handler = self._handlers.get(envelope.task) if isinstance(envelope, Envelope) else None
         if handler is None and isinstance(envelope, Envelope) and envelope.bare:
             handler = self._registry.fallback
-        verdict = self._verdict(envelope, handler, error)
+        try:
+            verdict = self._verdict(envelope, handler, error)
+        except Exception as flaw:  # noqa: BLE001 - an exception class or back-off of the user's that itself fails
+            verdict = Bury(f"its error could not be judged: {describe(flaw)}")
         if generation != lane.generation:
             log.warning("late result dropped", extra={"queue": lane.queue, "task": slot.name, "id": slot.id})
             return True
@@ -509,6 +523,12 @@ def _goes_on(slot: Slot) -> bool:
         return False
 
 
+def _say_if_it_died(runner: asyncio.Task[None]) -> None:
+    """Runners do not end by an error; when one does all the same, it must not be in silence."""
+    if not runner.cancelled() and runner.exception() is not None:
+        log.error("a runner died", exc_info=runner.exception())
+
+
 class _Decided(Exception):
     """The fate of a task was decided without a handler's error."""
 
@@ -525,9 +545,12 @@ def _trace(error: BaseException) -> str:
     """The end of the traceback, from the handler on."""
     remote = getattr(error, "remote_traceback", None)
     if isinstance(remote, str):
-        return remote[-MAX_TRACEBACK:]
+        return writable(remote)[-MAX_TRACEBACK:]
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
         trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace, limit=-20)
-    return "".join(lines)[-MAX_TRACEBACK:]
+    try:
+        lines = traceback.format_exception(type(error), error, trace, limit=-20)
+    except Exception as flaw:  # noqa: BLE001 - the text of a user's exception may itself raise
+        return f"(no traceback: {type(flaw).__name__})"
+    return writable("".join(lines))[-MAX_TRACEBACK:]

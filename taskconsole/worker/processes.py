@@ -13,6 +13,7 @@ import pickle
 import signal
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class RemoteError(Exception):
 
 def _serve(connection: Connection, path: list[str]) -> None:
     """Answer calls until the parent goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's to handle
+    # Signals to the whole group are the parent's to handle. Not ignored but caught: what is ignored would stay
+    # ignored in the programs that a handler starts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     sys.path[:] = path
     while True:
         try:
@@ -81,6 +85,14 @@ class _Child:
         self.process.start()
         theirs.close()
 
+    def ask(self, request: tuple[Any, ...]) -> tuple[bool, Any]:
+        try:
+            self.connection.send(request)
+            return self.connection.recv()  # type: ignore[no-any-return]
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self.process.join(5)
+            raise ChildDied(self.process.exitcode) from None
+
     def kill(self) -> None:
         self.process.kill()
         self.process.join()
@@ -94,6 +106,7 @@ class ProcessPool:
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
         self._room = asyncio.Semaphore(size)
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="taskconsole-process")
 
     async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Call `function` in a child; if this is cancelled the child is killed.
@@ -129,26 +142,9 @@ class ProcessPool:
             child.kill()
         return None
 
-    @staticmethod
-    async def _ask(child: _Child, request: tuple[Any, ...]) -> tuple[bool, Any]:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        descriptor = child.connection.fileno()
-
-        def readable() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
-        loop.add_reader(descriptor, readable)
-        try:
-            child.connection.send(request)
-            await ready
-            return child.connection.recv()  # type: ignore[no-any-return]
-        except (EOFError, ConnectionError, pickle.UnpicklingError):
-            child.process.join(5)
-            raise ChildDied(child.process.exitcode) from None
-        finally:
-            loop.remove_reader(descriptor)
+    async def _ask(self, child: _Child, request: tuple[Any, ...]) -> tuple[bool, Any]:
+        # In a thread: a pipe holds little, the child takes its time to import, and both ends block.
+        return await asyncio.get_running_loop().run_in_executor(self._threads, child.ask, request)
 
     def close(self) -> None:
         """Kill every child."""
@@ -156,3 +152,4 @@ class ProcessPool:
             child.kill()
         self._idle.clear()
         self._busy.clear()
+        self._threads.shutdown(wait=False)

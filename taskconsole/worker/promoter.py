@@ -156,11 +156,24 @@ class Promoter:
             groups.setdefault(_target(payload), []).append(payload)
         moved = 0
         for queue, payloads in groups.items():
-            moved += await self._wire.run(self._store.transfer(source.key, queue, payloads))
-            if queue != source.queue:
-                await self._wire.run(self._store.announce(queue))
+            moved += await self._transfer(source, queue, payloads)
         head = await self._wire.run(self._store.head(source.key))
         self._plan(source, head, self._clock.now(), PUBLIC_POLL)
+        return moved
+
+    async def _transfer(self, source: _Source, queue: str, payloads: list[bytes]) -> int:
+        """Move due payloads of the public set to the queue they ask for; to the default one if that cannot be."""
+        try:
+            moved = await self._wire.run(self._store.transfer(source.key, queue, payloads))
+        except StoreError as error:
+            if queue == source.queue:
+                raise
+            # They must not lie in front of everybody else's for ever.
+            if self._complain(f"public {queue}"):
+                log.error("moved to the default queue instead", extra={"queue": queue, "reason": str(error)})  # noqa: TRY400
+            return await self._wire.run(self._store.transfer(source.key, source.queue, payloads))
+        if queue != source.queue:
+            await self._wire.run(self._store.announce(queue))
         return moved
 
     async def _listen(self) -> None:

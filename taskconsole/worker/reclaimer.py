@@ -14,6 +14,7 @@ from taskconsole.model.task import Envelope, buried, decode, redelivered
 from taskconsole.registry import DEFAULT_MAX_REDELIVERIES
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.workers import TakenBack
+from taskconsole.worker.logs import RateLimit
 from taskconsole.worker.suspects import fingerprint
 
 if TYPE_CHECKING:
@@ -52,18 +53,26 @@ class Reclaimer:
         self._lanes, self._registry, self._options = lanes, registry, options
         self._store, self._workers, self._wire, self._clock = store, workers, wire, clock
         self._swept = -SWEEP
+        self._patience = 0.0
+        """Monotonic time before which nobody is taken for dead."""
+        self._complain = RateLimit(60)
         self._suspects: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             try:
-                await self.run_once()
+                if time.monotonic() >= self._patience:
+                    await self.run_once()
                 if time.monotonic() - self._swept > SWEEP:
                     self._swept = time.monotonic()
                     await self.sweep()
-            except (StoreUnavailable, StoreError) as error:
+            except StoreUnavailable as error:
+                # After an outage every lease has run out: the others get as long as a lease to renew theirs.
+                self._patience = time.monotonic() + self._options.lease
                 log.debug("no look at dead workers", extra={"reason": str(error)})
+            except StoreError as error:
+                log.warning("no look at dead workers", extra={"reason": str(error)})
             # Half a lease, so that a dead worker's tasks run again after at most one and a half.
             await asyncio.sleep(self._options.lease / 2 * random.uniform(0.8, 1.0))
 
@@ -76,7 +85,7 @@ class Reclaimer:
             while fresh := await self._expired(lane.queue, seen):
                 seen.update(fresh)
                 for worker_id in fresh:
-                    taken += await self.reclaim(lane.queue, worker_id)
+                    taken += await self._reclaim(lane.queue, worker_id)
         return taken
 
     async def _expired(self, queue: str, seen: set[str]) -> list[str]:
@@ -99,7 +108,17 @@ class Reclaimer:
         orphans, self._suspects = found & self._suspects, found
         if found - orphans:
             self._swept = time.monotonic() - SWEEP + self._options.lease
-        return sum([await self.reclaim(queue, worker_id) for queue, worker_id in orphans])
+        return sum([await self._reclaim(queue, worker_id) for queue, worker_id in orphans])
+
+    async def _reclaim(self, queue: str, worker_id: str) -> int:
+        """As `reclaim`; a queue that refuses does not keep the others from being looked at."""
+        try:
+            return await self.reclaim(queue, worker_id)
+        except StoreError as error:
+            if self._complain(queue):
+                extra = {"queue": queue, "worker": worker_id, "reason": str(error)}
+                log.warning("tasks of a dead worker cannot be taken back", extra=extra)
+            return 0
 
     async def reclaim(self, queue: str, worker_id: str) -> int:
         """Take back what one worker holds, if its lease is over; returns how many tasks."""

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from taskconsole import __version__
-from taskconsole.errors import StoreFull, StoreNotReady, TaskconsoleError
+from taskconsole.errors import AccessDenied, StoreError, StoreFull, StoreNotReady, TaskconsoleError
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
 from taskconsole.store.reading import ReadingStore
@@ -45,6 +45,9 @@ __all__ = ["Worker", "run_worker"]
 
 log = logging.getLogger(__name__)
 
+KEEP_TIME = 10.0
+"""Seconds between looks at the clock of Redis by a scheduler."""
+
 LAST_WORDS = 5.0
 """Seconds for the last acks when everything else has ended."""
 
@@ -73,6 +76,7 @@ class Worker:
         self.id = f"{self.host[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
         self.started = 0.0
         self.clock = ServerClock()
+        self._complain = RateLimit(10)
         self._stopping = asyncio.Event()
         self._quiet = asyncio.Event()
         self._wires: list[AsyncWire] = []
@@ -115,7 +119,8 @@ class Worker:
             if self.lifespan is not None:
                 await stack.enter_async_context(self.lifespan())
             try:
-                await self._work()
+                if not self._stopping.is_set():
+                    await self._work()
             finally:
                 for wire in self._wires:
                     await wire.close()
@@ -127,8 +132,7 @@ class Worker:
 
     async def _connect(self) -> None:
         """Wait until Redis lets us in; only for one that is loading is it worth waiting."""
-        complain = RateLimit(10)
-        while True:
+        while not self._stopping.is_set():
             sent = time.monotonic()
             try:
                 now = await self._wire.run(ReadingStore.time())
@@ -136,7 +140,7 @@ class Worker:
                 # These two are answered while Redis loads; this one is not.
                 await self._wire.run(command("EXISTS", Namespace(self.settings.prefix).queues, parse=int))
             except StoreNotReady as error:
-                if complain("loading"):
+                if self._complain("loading"):
                     log.warning("waiting for Redis", extra={"reason": str(error)})
                 await asyncio.sleep(0.25)
             else:
@@ -209,6 +213,7 @@ class Worker:
         self.heartbeat.soon()
 
     def _lost(self, lane: Lane) -> None:
+        self.pool.drop(lane)
         # The next step hears the same from Redis and starts the lane anew.
         lane.suspect = True
         self.fetcher.nudge()
@@ -245,7 +250,7 @@ class Worker:
                 ("recorder", self.recorder.run()),
             ]
         else:
-            services = []
+            services = [("clock", self._keep_time())]
         services += [("promoter", self.promoter.run()), ("reclaimer", self.reclaimer.run())]
         log.info(
             "worker up" if self.options.execute else "scheduler up",
@@ -274,11 +279,15 @@ class Worker:
                     await self._drain(tasks[0])
                 for task in tasks:
                     task.cancel()
-        except* TaskconsoleError as group_error:
+        except* TaskconsoleError as errors:
             # Every service sees the same closed door; one line is enough.
-            if self.options.execute:
-                await self.pool.close()
-            raise group_error.exceptions[0] from None
+            raise errors.exceptions[0] from None
+        except* Exception as errors:
+            log.exception("a service failed", exc_info=errors.exceptions[0])
+            raise TaskconsoleError(f"a service of the worker failed: {errors.exceptions[0]!r}"[:300]) from None
+        finally:
+            # However it ends: a runner that is left would keep the process alive, doing nothing.
+            await self.pool.close()
 
     async def _fetch(self) -> None:
         """Claim until burst mode finds nothing, or somebody wants quiet."""
@@ -290,10 +299,28 @@ class Worker:
         self.heartbeat.quiet = True
         self.heartbeat.soon()
 
+    async def _keep_time(self) -> None:
+        """Follow the clock of Redis where no heartbeat does."""
+        while True:
+            await asyncio.sleep(KEEP_TIME)
+            sent = time.monotonic()
+            with contextlib.suppress(TaskconsoleError):
+                now = await self._side.run(ReadingStore.time())
+                self.clock.set(now, sent, time.monotonic())
+
     def _give_back(self, returned: dict[Lane, list[bytes]]) -> None:
         assert self._group is not None
         for lane, payloads in returned.items():
-            self._group.create_task(lane.give_back(payloads), name=f"give back to {lane.queue}")
+            self._group.create_task(self._return(lane, payloads), name=f"give back to {lane.queue}")
+
+    async def _return(self, lane: Lane, payloads: list[bytes]) -> None:
+        try:
+            await lane.give_back(payloads)
+        except AccessDenied:
+            raise
+        except StoreError as error:
+            if self._complain(f"return {lane.queue}"):
+                log.warning("could not return tasks", extra={"queue": lane.queue, "reason": str(error)})
 
     # -- stopping
 
@@ -308,6 +335,8 @@ class Worker:
         except TimeoutError:
             fetching.cancel()
             log.warning("could not return unstarted tasks: Redis does not answer; they will be taken back")
+        except TaskconsoleError as error:
+            log.warning("could not return unstarted tasks", extra={"reason": str(error)})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.options.grace):
                 await self.pool.wait_empty()
@@ -341,11 +370,6 @@ def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> None:
     """
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         runner.run(_main(worker))
-    stuck = [t.name for t in threading.enumerate() if t.name.startswith("taskconsole-handler") and t.is_alive()]
-    if stuck and any(_busy(t) for t in threading.enumerate()):
-        # Python would wait for these threads at exit, for as long as their handlers like.
-        log.warning("leaving handlers behind that do not end", extra={"n": len(stuck)})
-        _leave(0)
 
 
 def _busy(thread: threading.Thread) -> bool:
@@ -379,6 +403,12 @@ async def _main(make: Callable[[], Worker]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     await worker.run()
+    stuck = sum(_busy(thread) for thread in threading.enumerate())
+    stuck += sum(task.get_name() == "taskconsole runner" and not task.done() for task in asyncio.all_tasks())
+    if stuck:
+        # Python would wait for threads, and asyncio for tasks that swallow cancellation, as long as those like.
+        log.warning("leaving handlers behind that do not end", extra={"n": stuck})
+        _leave(0)
 
 
 def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

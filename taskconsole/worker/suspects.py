@@ -1,8 +1,8 @@
 """Tasks that were in the hands of a worker when it died.
 
-One of them may have killed it, and it is not known which. So they are run one at a time, and each is named in Redis
-before it starts: when the worker dies again, only the named ones are counted another death. A neighbour of a
-poisonous task is not buried for it.
+One of them may have killed it, and it is not known which. So each is named in Redis before it starts: when the worker
+dies again, only those that had started are counted another death. What has died with two workers runs alone, one task
+at a time. So a neighbour of a poisonous task is not buried for it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Suspects", "fingerprint"]
 
+ALONE_FROM = 2
+"""Deaths after which a task no longer runs beside others of its kind."""
+
 ALONE = 5.0
 """Seconds a suspect runs before the next one may start too: a poisonous task kills soon, a long one must not block."""
 
@@ -30,17 +33,23 @@ def fingerprint(payload: bytes) -> str:
 
 
 class Suspects:
-    """Lets suspects start one after the other."""
+    """Names suspects, and lets the worst of them start one after the other."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
         self._named: defaultdict[Lane, list[str]] = defaultdict(list)
 
+    @property
+    def busy(self) -> bool:
+        """True while one runs alone."""
+        return self._turn.locked()
+
     @asynccontextmanager
-    async def named(self, lane: Lane, payload: bytes) -> AsyncIterator[None]:
-        """Wait for a turn, name the payload in Redis, and take the name away at the end."""
-        await self._turn.acquire()
-        let_go = _Once(self._turn)
+    async def named(self, lane: Lane, payload: bytes, *, alone: bool) -> AsyncIterator[None]:
+        """Name the payload in Redis, `alone` after waiting for a turn, and take the name away at the end."""
+        if alone:
+            await self._turn.acquire()
+        let_go = _Once(self._turn if alone else None)
         name, named = fingerprint(payload), self._named[lane]
         try:
             named.append(name)
@@ -60,8 +69,8 @@ class Suspects:
 class _Once:
     """Releases a lock, the first time it is called."""
 
-    def __init__(self, lock: asyncio.Lock) -> None:
-        self._lock: asyncio.Lock | None = lock
+    def __init__(self, lock: asyncio.Lock | None) -> None:
+        self._lock = lock
 
     def __call__(self) -> None:
         if self._lock is not None:

@@ -624,7 +624,8 @@ async def test_pools_come_and_go(make_rig):
 # -- after a death
 
 
-async def test_tasks_that_a_worker_died_with_start_one_after_the_other(rig):
+@pytest.mark.parametrize(("deaths", "together"), [(1, 4), (2, 1)])
+async def test_what_has_died_with_two_workers_runs_alone_and_the_others_wait_outside(rig, deaths, together):
     running, most = 0, 0
 
     @rig.app.task
@@ -636,9 +637,11 @@ async def test_tasks_that_a_worker_died_with_start_one_after_the_other(rig):
         running -= 1
 
     await rig.register()
-    await rig.run_all(*[envelope("work", args=[n], redelivered=1) for n in range(6)])
-    assert most == 1
-    assert len(rig.lane.acks) == 6
+    await rig.run_all(*[envelope("work", args=[n], redelivered=deaths) for n in range(4)])
+    assert together == most
+    # Waiting for a turn must not take a slot from tasks that are nobody's suspects.
+    waiting = [item.kind for item in rig.lane.settlements] + ["retry"] * rig.raw.zcard(rig.lane.keys.delayed)
+    assert ["retry"] * (4 - together if deaths > 1 else 0) == waiting
 
 
 @pytest.mark.usefixtures("timeouts")

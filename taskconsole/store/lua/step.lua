@@ -2,13 +2,13 @@
 -- KEYS  1 queue (LIST)  2 processing (LIST)  3 workers (ZSET)  4 worker (HASH)  5 paused (STRING)
 -- ARGV  1 worker id  2 sequence number  3 how many to claim  4 lease, milliseconds  5.. payloads to ack, oldest first
 -- Returns {"K", 1 paused | 0, claimed…}
---         {"R", 1 paused | 0, processing list…}  this sequence number was carried out before: nothing done now
+--         {"R", 1 paused | 0}                    this sequence number was carried out before: nothing done now
 --         {"F"}                                  the lease was reclaimed: nothing done, others own the tasks
 --         {"E", message}                         acked, but the queue can't be claimed from (another type)
 if not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return {'F'} end
 local paused = redis.call('EXISTS', KEYS[5])
 if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[4], 'seq') or '0') then
-  return {'R', paused, unpack(redis.call('LRANGE', KEYS[2], 0, -1))}
+  return {'R', paused}
 end
 -- Out of memory Redis refuses a script until its first write frees something; this one frees or does nothing.
 redis.call('LTRIM', KEYS[2], 0, -1)
