@@ -318,5 +318,10 @@ class AsyncWire:
     async def close(self) -> None:
         """Drop the connection; the next call makes a new one."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        if connection is None:
+            return
+        writer = getattr(connection, "_writer", None)
+        if writer is not None:
+            # An orderly close would wait for the other side to read what is still to be sent; it may be dead.
+            writer.transport.abort()
+        await connection.disconnect(nowait=True)
