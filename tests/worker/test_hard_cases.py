@@ -271,7 +271,7 @@ def test_a_handler_that_swallows_cancellation_does_not_keep_the_process(start_wo
     raw.lpush("task_queue", "immortal")
     wait_until(lambda: raw.get("immortal"))
     worker.signal(signal.SIGTERM)
-    assert 0 == worker.wait(10)
+    assert 0 == worker.wait(30)
     assert 1 == raw.llen("task_queue"), "the task went back"
 
 
