@@ -4,6 +4,7 @@ runtime     Worker: wires the services below together, starts and stops them
 fetcher     decides how much to claim from which queue, and waits when there is nothing
 lane        one queue as this worker serves it: claims, acks, settles, in one sequence of calls
 pool        runs handlers, many at a time
+judge       what becomes of an attempt that failed
 perform     how one handler is run: on the loop, in a thread, in a process
 heartbeat   a thread that keeps the leases, whatever handlers do
 promoter    delayed tasks whose time has come

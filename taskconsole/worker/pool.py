@@ -13,17 +13,15 @@ import contextvars
 import inspect
 import logging
 import time
-import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.model.context import Context
-from taskconsole.model.event import EventKind, encode_event
-from taskconsole.model.outcome import Bury, RetryAfter, describe, judge, writable
-from taskconsole.model.task import Envelope, Unreadable, buried, decode, retried
+from taskconsole.model.outcome import Bury, RetryAfter
+from taskconsole.model.task import Envelope, Unreadable, decode
 from taskconsole.registry import Handler, Kind
 from taskconsole.store.keys import TOMBSTONE
-from taskconsole.store.tasks import Settlement
+from taskconsole.worker.judge import Attempt, Decided, Judge
 from taskconsole.worker.perform import Elsewhere, TimedOut
 from taskconsole.worker.sums import BUCKETS, SAMPLE
 from taskconsole.worker.suspects import ALONE, ALONE_FROM, Suspects
@@ -51,9 +49,6 @@ HOARD = 0.1
 
 NOTABLE = 0.5
 """Seconds a task runs before an event says that it has started."""
-
-MAX_TRACEBACK = 8_000
-"""Characters of a traceback that are kept: its end, where the error is."""
 
 Item = tuple["Lane", int, bytes]
 """A claimed payload: its lane, the lane's generation at the time, the bytes."""
@@ -125,7 +120,7 @@ class Pool:
         self._empty = asyncio.Event()
         self._empty.set()
         self._busy = asyncio.Event()
-        self._ids = 0
+        self._judge = Judge(registry, options=options, clock=clock)
         self._suspects = Suspects()
 
     # -- feeding
@@ -318,16 +313,16 @@ class Pool:
         """Run a task that is not the plainest case; raises what the handler raises, or _Decided."""
         if isinstance(envelope, Unreadable):
             slot.name, slot.id, slot.attempt, slot.timeout = "(unreadable)", None, 1, None
-            raise _Decided(Bury(envelope.reason))
+            raise Decided(Bury(envelope.reason))
         slot.name, slot.id, slot.attempt, slot.timeout = envelope.task, envelope.id, envelope.attempt, None
         handler = self._handlers.get(envelope.task)
         args, kwargs = envelope.args, envelope.kwargs
         if handler is None and envelope.bare and self._registry.fallback is not None:
             handler, args = self._registry.fallback, [envelope.task]
         if handler is None:
-            raise _Decided(self._unknown(envelope))
+            raise Decided(self._judge.unknown(envelope))
         if envelope.expires_at is not None and self._clock.now() > envelope.expires_at:
-            raise _Decided(Bury("expired before it was started"))
+            raise Decided(Bury("expired before it was started"))
         limit = handler.timeout if envelope.timeout is None else envelope.timeout
         if handler.context_parameter is not None:
             context = Context(
@@ -342,7 +337,7 @@ class Pool:
         if envelope.redelivered and slot.item is not None:
             alone = envelope.redelivered >= ALONE_FROM
             if alone and self._suspects.busy:
-                raise _Decided(RetryAfter(ALONE, envelope.attempt, "waits for its turn: workers died with it"))
+                raise Decided(RetryAfter(ALONE, envelope.attempt, "waits for its turn: workers died with it"))
             async with self._suspects.named(lane, slot.item[2], alone=alone):
                 slot.started, slot.timeout = time.monotonic(), limit
                 await self._call(handler, args, kwargs)
@@ -361,12 +356,6 @@ class Pool:
         else:
             await self._elsewhere.in_process(handler, args, kwargs)
 
-    def _unknown(self, envelope: Envelope) -> RetryAfter | Bury:
-        if envelope.attempt >= self._options.unknown_attempts:
-            return Bury("unknown task")
-        # 1, 2, 4 … s: a deploy that brings the task may be under way.
-        return RetryAfter(min(2.0 ** (envelope.attempt - 1), 60.0), envelope.attempt + 1, "unknown task")
-
     # -- failures
 
     def _caught(
@@ -384,82 +373,13 @@ class Pool:
             if slot.timed_out:
                 error = TimedOut(slot.timeout or 0.0)
         slot.timed_out = False
-        handler = self._handlers.get(envelope.task) if isinstance(envelope, Envelope) else None
-        if handler is None and isinstance(envelope, Envelope) and envelope.bare:
-            handler = self._registry.fallback
-        try:
-            verdict = self._verdict(envelope, handler, error)
-        except Exception as flaw:  # noqa: BLE001 - an exception class or back-off of the user's that itself fails
-            verdict = Bury(f"its error could not be judged: {describe(flaw)}")
         if generation != lane.generation:
             log.warning("late result dropped", extra={"queue": lane.queue, "task": slot.name, "id": slot.id})
             return True
         lane.sums.failed += 1
-        self._settle(slot, lane, payload, verdict, error, seconds)
+        attempt = Attempt(slot.name, slot.id, slot.attempt, seconds)
+        lane.settlements.append(self._judge.settlement(lane, payload, envelope, attempt, error))
         return True
-
-    def _verdict(
-        self, envelope: Envelope | Unreadable, handler: Handler | None, error: BaseException
-    ) -> RetryAfter | Bury:
-        if isinstance(error, _Decided):
-            return error.verdict
-        if handler is None or isinstance(envelope, Unreadable):
-            return Bury(describe(error))
-        if isinstance(error, TypeError) and not envelope.bare:
-            misfit = handler.misfit(envelope.args, envelope.kwargs)
-            if misfit is not None:
-                return Bury(misfit)
-        limit = handler.max_attempts if envelope.max_attempts is None else envelope.max_attempts
-        return judge(error, attempt=envelope.attempt, max_attempts=limit, backoff=handler.backoff)
-
-    def _settle(
-        self,
-        slot: Slot,
-        lane: Lane,
-        payload: bytes,
-        verdict: RetryAfter | Bury,
-        error: BaseException,
-        seconds: float,
-    ) -> None:
-        now = self._clock.now()
-        self._ids += 1
-        new_id = f"{lane.worker_id}-{self._ids:x}"
-        record: dict[str, Any] | None = None
-        if not isinstance(error, _Decided):
-            record = {
-                "error": describe(error),
-                "traceback": _trace(error),
-                "at": round(now, 3),
-                "attempt": slot.attempt,
-                "worker": lane.worker_id,
-                "ms": round(seconds * 1000, 3),
-            }
-        fields: dict[str, Any] = {
-            "task": slot.name[:200],
-            "id": slot.id,
-            "worker": lane.worker_id,
-            "ms": round(seconds * 1000, 3),
-            "attempt": slot.attempt,
-            "text": verdict.reason,
-        }
-        extra = {"queue": lane.queue, "task": slot.name[:200], "id": slot.id, "attempt": slot.attempt}
-        if isinstance(verdict, RetryAfter):
-            kept = retried(payload, attempt=verdict.attempt, error=record, new_id=new_id)
-            event = encode_event(EventKind.RETRIED, lane.queue, now, [fields], 1)
-            lane.settlements.append(Settlement("retry", payload, kept, verdict.delay, event))
-            log.warning("retried", extra={**extra, "in_s": round(verdict.delay, 3), "reason": verdict.reason})
-        else:
-            kept = buried(
-                payload,
-                reason=verdict.reason,
-                error=record,
-                worker=lane.worker_id,
-                at=round(now, 3),
-                new_id=new_id,
-            )
-            event = encode_event(EventKind.DIED, lane.queue, now, [fields], 1)
-            lane.settlements.append(Settlement("bury", payload, kept, 0.0, event))
-            log.error("died", extra={**extra, "reason": verdict.reason})
 
     # -- watching and stopping
 
@@ -527,30 +447,3 @@ def _say_if_it_died(runner: asyncio.Task[None]) -> None:
     """Runners do not end by an error; when one does all the same, it must not be in silence."""
     if not runner.cancelled() and runner.exception() is not None:
         log.error("a runner died", exc_info=runner.exception())
-
-
-class _Decided(Exception):
-    """The fate of a task was decided without a handler's error."""
-
-    def __init__(self, verdict: RetryAfter | Bury) -> None:
-        self.verdict = verdict
-        super().__init__(verdict.reason)
-
-
-_OURS = ("taskconsole.worker", "concurrent.futures")
-"""Modules between the loop and a handler; their frames say nothing about the error."""
-
-
-def _trace(error: BaseException) -> str:
-    """The end of the traceback, from the handler on."""
-    remote = getattr(error, "remote_traceback", None)
-    if isinstance(remote, str):
-        return writable(remote)[-MAX_TRACEBACK:]
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
-        trace = trace.tb_next
-    try:
-        lines = traceback.format_exception(type(error), error, trace, limit=-20)
-    except Exception as flaw:  # noqa: BLE001 - the text of a user's exception may itself raise
-        return f"(no traceback: {type(flaw).__name__})"
-    return writable("".join(lines))[-MAX_TRACEBACK:]
