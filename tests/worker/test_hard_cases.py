@@ -190,6 +190,8 @@ async def test_a_call_that_cannot_be_sent_ends_in_time(proxy):
         await wire.run(command("SET", "x", b"x" * 50_000_000, parse=bytes))
     assert time.monotonic() - began < 5
     await wire.close()
+    proxy.heal()
+    proxy.reset_all()
 
 
 async def test_cancelling_a_worker_or_a_flaw_in_a_service_ends_it(store_url, raw, monkeypatch):
