@@ -325,3 +325,5 @@ class AsyncWire:
             # An orderly close would wait for the other side to read what is still to be sent; it may be dead.
             writer.transport.abort()
         await connection.disconnect(nowait=True)
+        # The transport lets go of its socket in the loop's next turn; the loop may be about to end.
+        await asyncio.sleep(0)
