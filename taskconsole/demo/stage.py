@@ -27,7 +27,7 @@ GRACE = 1.0
 PATIENCE = 6.0
 """Seconds a child may take to end before it is killed."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Leave(BaseException):
@@ -40,7 +40,7 @@ class Leave(BaseException):
 
 @contextlib.contextmanager
 def leaving_in_order() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise Leave in the main thread, so that every `with` block is left.
+    """Inside, SIGTERM, SIGHUP and SIGINT raise Leave in the main thread, so that every `with` block is left.
 
     The first one only: another cannot interrupt the tidying up. For the main thread; elsewhere it does nothing.
     """
@@ -66,7 +66,7 @@ def leaving_in_order() -> Iterator[None]:
 def ignore_signals() -> None:
     """From now on nothing interrupts the tidying up; it takes a few seconds at most."""
     if threading.current_thread() is threading.main_thread():
-        for number in (*SIGNALS, signal.SIGINT):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -148,7 +148,7 @@ class Stage:
         """End the children, then Redis, and remove the directory. Safe to repeat."""
         ignored = {}
         if threading.current_thread() is threading.main_thread():
-            ignored = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGINT)}
+            ignored = {number: signal.getsignal(number) for number in SIGNALS}
             ignore_signals()
         try:
             traffic, workers = self._children[:1], self._children[1:]
