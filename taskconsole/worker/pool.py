@@ -310,7 +310,7 @@ class Pool:
         lane.sums.name(task)
 
     async def _perform(self, slot: Slot, lane: Lane, envelope: Envelope | Unreadable) -> None:
-        """Run a task that is not the plainest case; raises what the handler raises, or _Decided."""
+        """Run a task that is not the plainest case; raises what the handler raises, or Decided."""
         if isinstance(envelope, Unreadable):
             slot.name, slot.id, slot.attempt, slot.timeout = "(unreadable)", None, 1, None
             raise Decided(Bury(envelope.reason))

@@ -151,7 +151,9 @@ class Worker:
     def _build(self) -> None:
         """Make the services; nothing runs yet."""
         options, settings = self.options, self.settings
-        store, workers = TaskStore(Namespace(settings.prefix)), WorkerStore(Namespace(settings.prefix))
+        names = Namespace(settings.prefix)
+        self._store = store = TaskStore(names)
+        workers = WorkerStore(names)
         self.pool = Pool(self.registry, options=options, clock=self.clock, on_room=self._on_room)
         self.lanes = [
             Lane(
@@ -234,7 +236,7 @@ class Worker:
             self.clock.set(now, sent, time.monotonic())
             # A full Redis refuses this; a worker must be able to start all the same, to drain it.
             with contextlib.suppress(StoreFull):
-                await self._side.run(TaskStore(Namespace(self.settings.prefix)).announce(lane.queue))
+                await self._side.run(self._store.announce(lane.queue))
 
     async def _work(self) -> None:
         self._build()
