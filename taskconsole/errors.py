@@ -2,6 +2,7 @@
 
     TaskconsoleError
     ├── ConfigError            a setting, URL, queue name or app path that cannot be used
+    │   └── ScheduleError      a schedule that cannot be: its expression, interval, moment, zone or options
     ├── PayloadError           a payload that cannot be enqueued (too large, not JSON)
     ├── StoreError             Redis answered, and the answer was no
     │   ├── AccessDenied       wrong password, or an ACL forbids a command: trying again will not help
@@ -24,6 +25,7 @@ __all__ = [
     "ConfigError",
     "LeaseLost",
     "PayloadError",
+    "ScheduleError",
     "ServerTooOld",
     "StoreError",
     "StoreFull",
@@ -44,6 +46,10 @@ class ConfigError(TaskconsoleError):
     """A setting, URL, queue name or app path that cannot be used."""
 
     exit_code = 2
+
+
+class ScheduleError(ConfigError, ValueError):
+    """A schedule that cannot be: its expression, interval, moment, time zone or options; says what to write instead."""
 
 
 class PayloadError(TaskconsoleError, ValueError):
