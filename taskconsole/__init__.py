@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         AccessDenied,
         ConfigError,
         PayloadError,
+        ScheduleError,
         StoreError,
         StoreFull,
         StoreUnavailable,
@@ -21,18 +22,23 @@ if TYPE_CHECKING:
     )
     from taskconsole.model.context import Context
     from taskconsole.model.outcome import Backoff, Retry
+    from taskconsole.model.schedule import At, Cron, Every
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
     "App",
+    "At",
     "Backoff",
     "ConfigError",
     "Context",
+    "Cron",
+    "Every",
     "PayloadError",
     "RegisteredTask",
     "Retry",
+    "ScheduleError",
     "StoreError",
     "StoreFull",
     "StoreUnavailable",
@@ -47,6 +53,9 @@ _HOME = {
     "Context": "taskconsole.model.context",
     "Backoff": "taskconsole.model.outcome",
     "Retry": "taskconsole.model.outcome",
+    "At": "taskconsole.model.schedule",
+    "Cron": "taskconsole.model.schedule",
+    "Every": "taskconsole.model.schedule",
 }
 
 

@@ -5,34 +5,44 @@ It names tasks and puts them into Redis; it knows no worker and no console.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import math
+import os
+import socket
 from dataclasses import dataclass, replace
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 import msgspec
 
+from taskconsole.backends.base import Delete, Reschedule
 from taskconsole.client import Client, Parcel
 from taskconsole.config import Settings, check_url, url_from_environment
-from taskconsole.errors import ConfigError
+from taskconsole.errors import ConfigError, ScheduleError
 from taskconsole.model.context import Context  # noqa: TC001 - resolved at run time by get_type_hints
+from taskconsole.model.definition import Owner, check_schedule_name
+from taskconsole.model.schedule import At, Cron, Every
 from taskconsole.model.task import Envelope, check_arguments, check_size, encode
 from taskconsole.registry import (
     DEFAULT_MAX_REDELIVERIES,
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
+    DeclaredSchedule,
     Handler,
     Registry,
     make_handler,
 )
+from taskconsole.schedules import ScheduleOptions, Schedules, build_definition
 from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
+    from taskconsole.backends.native import NativeBackend
     from taskconsole.model.outcome import Backoff
+    from taskconsole.model.schedule import Schedule
 
 __all__ = ["App", "RegisteredTask", "TaskRef"]
 
@@ -69,6 +79,11 @@ class RegisteredTask(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function itself, without Redis."""
         return self.handler.function(*args, **kwargs)  # type: ignore[no-any-return]
+
+    @property
+    def queue(self) -> str:
+        """Where it goes unless `using` says otherwise."""
+        return self._options.queue
 
     def __repr__(self) -> str:
         return f"<task {self.name!r} on queue {self._options.queue!r}>"
@@ -138,6 +153,12 @@ class RegisteredTask(Generic[P, R]):
         return TaskRef(parcel.id, parcel.task, parcel.queue)
 
 
+class ScheduleDecorator(Protocol):
+    """What `@app.cron(…)`, `@app.every(…)` and `@app.at(…)` give: put it above `@app.task`."""
+
+    def __call__(self, task: RegisteredTask[P, R], /) -> RegisteredTask[P, R]: ...
+
+
 class TaskDecorator(Protocol):
     """What `@app.task(…)` gives: turns a function into a task; a leading Context parameter is filled by the worker."""
 
@@ -172,6 +193,9 @@ class App:
         self.registry = Registry()
         self.lifespan = lifespan
         self.client = Client(self.settings)
+        self._backends: dict[int, NativeBackend] = {}
+        self.schedules = Schedules(self._backend)
+        """The schedules in Redis, to be read and changed while everything runs."""
 
     @overload
     def task(self, function: Callable[Concatenate[Context, P], R]) -> RegisteredTask[P, R]: ...
@@ -234,6 +258,71 @@ class App:
 
         return register if function is None else register(function)
 
+    def cron(
+        self, expression: str, *, tz: str = "UTC", name: str | None = None, **options: Unpack[ScheduleOptions]
+    ) -> ScheduleDecorator:
+        """Make the task by a cron expression: `@app.cron("15 3 * * *", tz="Europe/Berlin")` above `@app.task`.
+
+        Five fields, six with seconds first, or `@daily` and the like; see `Cron`. A worker or scheduler that has
+        this app registers it at its start, and leaves alone what an operator has changed or paused since.
+
+        Args:
+            expression: When, on the wall clock of `tz`.
+            tz: The name of a time zone.
+            name: Unique in the task's queue; the task's own name by default.
+            **options: See `ScheduleOptions`.
+
+        Raises:
+            ScheduleError: What is asked for cannot be; the message says what to write instead.
+            ConfigError: The queue has another schedule of that name.
+        """
+        return self._scheduled(lambda: Cron(expression, tz), name, options)
+
+    def every(
+        self,
+        interval: dt.timedelta | float | str,
+        *,
+        anchor: dt.datetime | None = None,
+        name: str | None = None,
+        **options: Unpack[ScheduleOptions],
+    ) -> ScheduleDecorator:
+        """Make the task at a fixed interval: seconds, a timedelta or text like `5m`; else as `cron`.
+
+        Args:
+            interval: The distance of two instants.
+            anchor: One of the instants (aware); by default the epoch, so that `5m` means :00, :05, :10.
+            name: As in `cron`.
+            **options: As in `cron`.
+        """
+        return self._scheduled(lambda: Every(interval, anchor), name, options)
+
+    def at(
+        self, moment: dt.datetime, *, name: str | None = None, **options: Unpack[ScheduleOptions]
+    ) -> ScheduleDecorator:
+        """Make the task once, at a moment (aware); else as `cron`."""
+        return self._scheduled(lambda: At(moment), name, options)
+
+    def _scheduled(self, make: Callable[[], Schedule], name: str | None, options: ScheduleOptions) -> ScheduleDecorator:
+        schedule = make()
+
+        def declare(task: RegisteredTask[P, R], /) -> RegisteredTask[P, R]:
+            if not isinstance(task, RegisteredTask):
+                raise ScheduleError("put @app.cron, @app.every and @app.at above @app.task: they schedule a task")
+            definition = build_definition(schedule, task.name, options, owner=Owner.CODE)
+            misfit = task.handler.misfit(list(definition.args), definition.kwargs)
+            if misfit is not None:
+                raise ScheduleError(f"{misfit}; give the schedule args= and kwargs=")
+            self.registry.add_schedule(
+                DeclaredSchedule(
+                    name=check_schedule_name(task.name if name is None else name),
+                    queue=task.queue,
+                    definition=definition,
+                )
+            )
+            return task
+
+        return declare
+
     def fallback(self, function: Callable[..., R]) -> Callable[..., R]:
         """Register the handler for bare payloads that name no task; it gets the text."""
         self.registry.fallback = make_handler(function, name="fallback", queue=DEFAULT_QUEUE)
@@ -247,13 +336,67 @@ class App:
         """As `enqueue_many`, for asyncio."""
         return await self.client.asend(calls)
 
+    def reschedule(self, task: TaskRef | str | bytes, run_after: RunAfter, *, queue_name: str | None = None) -> bool:
+        """Give a delayed task another time; False when it is not (or no longer) delayed.
+
+        Blocks until Redis has done it.
+
+        Args:
+            task: What `enqueue` returned, its id, or the exact bytes of its payload. A payload is found at once;
+                for an id the delayed tasks of the queue are looked through, seconds for a million.
+            run_after: Not before this moment, as in `using`. A moment that has passed means at once.
+            queue_name: Where it waits; by default the queue that `task` names, else the default queue. The
+                default queue's tasks are looked for in the public set `delayed_tasks` too.
+
+        Raises:
+            ConfigError: A negative or NaN delay, a naive datetime, a queue name that cannot be.
+            PayloadError: An id that is empty or cannot be text.
+            StoreUnavailable: No answer; it may or may not have been done.
+            StoreError: Redis refused; or the search for the id ended at two million tasks, and it may still be there.
+        """
+        found, queue = _which(task, queue_name)
+        return self._backend().apply(Reschedule(queue=queue, task=found, due=_due(run_after), by=_process())).changed
+
+    async def areschedule(
+        self, task: TaskRef | str | bytes, run_after: RunAfter, *, queue_name: str | None = None
+    ) -> bool:
+        """As `reschedule`, for asyncio, in a thread; when cancelled, it may still be done."""
+        return await asyncio.to_thread(self.reschedule, task, run_after, queue_name=queue_name)
+
+    def delete(self, task: TaskRef | str | bytes, *, queue_name: str | None = None) -> bool:
+        """Delete a delayed task; False when it is not (or no longer) delayed.
+
+        Arguments and errors are those of `reschedule`.
+        """
+        found, queue = _which(task, queue_name)
+        return self._backend().apply(Delete(queue=queue, task=found, by=_process())).changed
+
+    async def adelete(self, task: TaskRef | str | bytes, *, queue_name: str | None = None) -> bool:
+        """As `delete`, for asyncio, in a thread; when cancelled, it may still be done."""
+        return await asyncio.to_thread(self.delete, task, queue_name=queue_name)
+
+    def _backend(self) -> NativeBackend:
+        """The operator's way to the same Redis; a child of fork makes its own, as it may have inherited a held lock."""
+        from taskconsole.backends.native import NativeBackend  # noqa: PLC0415 - most programs only enqueue
+
+        pid = os.getpid()
+        if pid not in self._backends:
+            self._backends = {pid: NativeBackend(self.settings)}
+        return self._backends[pid]
+
     def close(self) -> None:
-        """Drop the blocking connection."""
+        """Drop the blocking connections."""
         self.client.close()
+        self._close_backends()
+
+    def _close_backends(self) -> None:
+        for backend in self._backends.values():
+            backend.close()
 
     async def aclose(self) -> None:
         """Drop all connections of this event loop."""
         await self.client.aclose()
+        self._close_backends()
 
 
 def _due(run_after: RunAfter) -> str:
@@ -265,3 +408,17 @@ def _due(run_after: RunAfter) -> str:
     if not seconds >= 0 or math.isinf(seconds):
         raise ConfigError(f"run_after={run_after!r}: seconds from now, 0 or more")
     return f"+{seconds:.6f}"
+
+
+def _which(task: TaskRef | str | bytes, queue_name: str | None) -> tuple[str | bytes, str]:
+    """An id or a payload, and the queue to look in."""
+    if isinstance(task, TaskRef):
+        return task.id, task.queue if queue_name is None else queue_name
+    if not isinstance(task, str | bytes):
+        raise TypeError(f"a TaskRef, an id (str) or a payload (bytes) is needed, not a {type(task).__qualname__}")
+    return task, DEFAULT_QUEUE if queue_name is None else queue_name
+
+
+def _process() -> str:
+    """Who acts, as others will read it."""
+    return f"process {os.getpid()}@{socket.gethostname()}"

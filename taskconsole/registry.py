@@ -15,7 +15,9 @@ from taskconsole.model.outcome import Backoff
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Handler", "Kind", "Registry", "make_handler"]
+    from taskconsole.model.definition import Definition
+
+__all__ = ["DeclaredSchedule", "Handler", "Kind", "Registry", "make_handler"]
 
 DEFAULT_RETRIES = 3
 DEFAULT_TIMEOUT = 300.0
@@ -86,11 +88,23 @@ class Handler:
         return args, {**kwargs, self.context_parameter: context}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredSchedule:
+    """A schedule that the app's code declares."""
+
+    name: str
+    queue: str
+    """Where it lives, and where its tasks go."""
+    definition: Definition
+
+
 class Registry:
-    """Names to handlers."""
+    """Names to handlers, and the schedules that code declares."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
+        self.schedules: dict[tuple[str, str], DeclaredSchedule] = {}
+        """By queue and name."""
         self.fallback: Handler | None = None
 
     def add(self, handler: Handler) -> None:
@@ -103,6 +117,17 @@ class Registry:
         if known is not None and known.function is not handler.function:
             raise ConfigError(f"two tasks are called {handler.name!r}: give one a name=")
         self.handlers[handler.name] = handler
+
+    def add_schedule(self, schedule: DeclaredSchedule) -> None:
+        """Declare a schedule.
+
+        Raises:
+            ConfigError: Its queue has another of that name.
+        """
+        key = (schedule.queue, schedule.name)
+        if key in self.schedules:
+            raise ConfigError(f"queue {schedule.queue!r} has two schedules called {schedule.name!r}: give one a name=")
+        self.schedules[key] = schedule
 
 
 def make_handler(

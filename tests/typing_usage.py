@@ -66,6 +66,12 @@ def right() -> None:
     rebuild.enqueue(shard=3)
     rebuild_too.enqueue(3)
     assert_type(app.enqueue_many(send_mail.call(to) for to in ("ada", "bob")), int)
+    assert_type(app.reschedule(add.enqueue(1), dt.timedelta(minutes=5)), bool)
+    assert_type(app.reschedule("id", 2.5, queue_name="mail"), bool)
+    assert_type(app.reschedule(b"payload", dt.datetime.now(dt.UTC)), bool)
+    assert_type(app.delete(add.enqueue(1)), bool)
+    assert_type(app.delete("id", queue_name="mail"), bool)
+    assert_type(app.delete(b"payload"), bool)
     task: RegisteredTask[[int], None] = rebuild
     task.enqueue(3)
 
@@ -74,6 +80,8 @@ async def right_in_asyncio() -> None:
     """What must pass, with await."""
     assert_type(await add.aenqueue(1), TaskRef)
     assert_type(await app.aenqueue_many([add.call(1), add.call(2)]), int)
+    assert_type(await app.areschedule(await add.aenqueue(1), 5), bool)
+    assert_type(await app.adelete("id", queue_name="mail"), bool)
     assert_type(await send_mail("ada"), bool)
 
 
@@ -96,6 +104,12 @@ def wrong() -> None:
     add.using(delay=5)  # type: ignore[call-arg]
     app.enqueue_many([add])  # type: ignore[list-item]
     app.enqueue_many([add.enqueue(1)])  # type: ignore[list-item]
+    app.reschedule("id")  # type: ignore[call-arg]
+    app.reschedule(5, 5)  # type: ignore[arg-type]
+    app.reschedule("id", "tomorrow")  # type: ignore[arg-type]
+    app.reschedule("id", 5, "mail")  # type: ignore[call-arg]
+    app.delete(add)  # type: ignore[arg-type]
+    app.delete("id", 5)  # type: ignore[call-arg, arg-type]
     App(5)  # type: ignore[arg-type]
     app.task(retries="many")  # type: ignore[call-overload]
     app.task(add, queue="x")  # type: ignore[call-overload]
@@ -105,3 +119,5 @@ async def wrong_in_asyncio() -> None:
     """What must not pass, with await."""
     await add.aenqueue("one")  # type: ignore[arg-type]
     await add.enqueue(1)  # type: ignore[misc]
+    await app.delete("id")  # type: ignore[misc]
+    await app.adelete(None)  # type: ignore[arg-type]

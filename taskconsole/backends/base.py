@@ -15,11 +15,31 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from taskconsole.model.definition import Definition
     from taskconsole.model.event import Event
+    from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
 
-__all__ = ["Applied", "Backend", "Can", "Command", "Enqueue", "PauseQueue", "ResumeQueue"]
+__all__ = [
+    "AddSchedule",
+    "Applied",
+    "Backend",
+    "Can",
+    "Command",
+    "Delete",
+    "EditSchedule",
+    "Enqueue",
+    "PauseQueue",
+    "PauseSchedule",
+    "RemoveSchedule",
+    "Reschedule",
+    "RestoreSchedule",
+    "ResumeQueue",
+    "ResumeSchedule",
+    "ScheduleCommand",
+    "TriggerSchedule",
+]
 
 
 class Can(Flag):
@@ -34,6 +54,7 @@ class Can(Flag):
     PURGE = auto()
     UNDO = auto()
     EVENTS = auto()
+    SCHEDULES = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +88,105 @@ class ResumeQueue:
     by: str
 
 
-Command = Enqueue | PauseQueue | ResumeQueue
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reschedule:
+    """Give a delayed task another time; one that has passed means at once."""
+
+    queue: str
+    task: str | bytes
+    """Its id, or the exact bytes of its payload."""
+    due: str
+    """`"1790000000.5"`, seconds since the epoch, or `"+30"` for 30 s from now."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Delete a delayed task."""
+
+    queue: str
+    task: str | bytes
+    """Its id, or the exact bytes of its payload."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddSchedule:
+    """Bring a schedule into being."""
+
+    name: str
+    queue: str
+    definition: Definition
+    by: str
+    replace: bool = False
+    """Put it in the place of one that is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditSchedule:
+    """Change some fields of a schedule's definition."""
+
+    name: str
+    queue: str | None
+    """None: whichever queue has a schedule of that name."""
+    changes: dict[str, object]
+    """By their names in the JSON; None takes one out."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseSchedule:
+    """Let it make no tasks; its place is kept."""
+
+    name: str
+    queue: str | None
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeSchedule:
+    """Let it make tasks again."""
+
+    name: str
+    queue: str | None
+    by: str
+    catch_up: bool = False
+    """Treat what passed during the pause as missed, by the schedule's own rule; else it has passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerSchedule:
+    """Make one task of it now, whatever its overlap rule says; its regular instants are not touched."""
+
+    name: str
+    queue: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveSchedule:
+    """Take it away; tasks that it has made stay."""
+
+    name: str
+    queue: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreSchedule:
+    """Make it what the app's code declares, or bring back what was removed."""
+
+    name: str
+    queue: str | None
+    by: str
+
+
+ScheduleCommand = (
+    AddSchedule | EditSchedule | PauseSchedule | ResumeSchedule | TriggerSchedule | RemoveSchedule | RestoreSchedule
+)
+
+Command = Enqueue | PauseQueue | ResumeQueue | Reschedule | Delete | ScheduleCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +195,7 @@ class Applied:
 
     text: str
     changed: bool = True
-    """False when it was so already."""
+    """False when it was so already, or there was nothing to do it to."""
 
 
 class Backend(Protocol):
@@ -92,6 +211,9 @@ class Backend(Protocol):
 
     def tasks(self, queue: str, state: State, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
         """A window of a queue's tasks, next to run (soonest, newest dead) first, and how many there are."""
+
+    def schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
+        """Every schedule of one queue or of all, the next to fire first."""
 
     def workers(self) -> list[WorkerInfo]:
         """Every worker that has registered and not yet been forgotten."""

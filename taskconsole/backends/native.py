@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue, ResumeQueue
+from taskconsole.backends.base import (
+    Applied,
+    Can,
+    Command,
+    Delete,
+    Enqueue,
+    PauseQueue,
+    Reschedule,
+    ResumeQueue,
+)
+from taskconsole.backends.delayed import DelayedTasks
 from taskconsole.backends.rows import (
     WORKER_FIELDS,
     done_row,
@@ -20,6 +31,7 @@ from taskconsole.backends.rows import (
     task_row,
     worker_info,
 )
+from taskconsole.backends.schedules import ScheduleDesk
 from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, TaskconsoleError, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.state import State
@@ -37,7 +49,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
+    from taskconsole.backends.base import ScheduleCommand
     from taskconsole.config import Settings
+    from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.stats import ServerInfo, TaskRow, WorkerInfo
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Keys
@@ -52,6 +66,9 @@ INFO_EVERY = 10.0
 
 LATE = 1.0
 """Seconds after its time a delayed task counts as overdue."""
+
+UNFIRED = 30.0
+"""The same for a schedule: catching up after an outage takes its time."""
 
 LISTEN = 0.25
 """Seconds to wait for a message before looking at whether to stop."""
@@ -73,7 +90,7 @@ class NativeBackend:
     """
 
     name = "taskconsole"
-    can = Can.ENQUEUE | Can.PAUSE | Can.DELETE | Can.RESCHEDULE | Can.REQUEUE | Can.PURGE | Can.UNDO | Can.EVENTS
+    can = ~Can.READ  # everything
 
     def __init__(self, settings: Settings, queues: tuple[str, ...] = ()) -> None:
         self.settings, self.address = settings, settings.address
@@ -82,6 +99,15 @@ class NativeBackend:
         self._act = Wire(settings)
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
         self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
+        self._delayed = DelayedTasks(self._names, self._repeat_all)
+        self.desk = ScheduleDesk(
+            self._names,
+            self._repeat_all,
+            queues=self._reading.queues(),
+            time=self._reading.time(),
+            max_payload=settings.max_payload,
+        )
+        """Schedules, one by one."""
         self._extra = {check_queue_name(name) for name in queues}
         self._known: list[str] = []
         self._server: ServerInfo | None = None
@@ -89,7 +115,6 @@ class NativeBackend:
         self._offset = 0.0
         self._history: dict[str, tuple[int, deque[int]]] = {}
         self._cost = 0
-        self._serial = 0
 
     # -- reading
 
@@ -145,6 +170,7 @@ class NativeBackend:
             r.counters(k),
             r.leases(k),
             r.next_to_run(k),
+            r.overdue(k.next, now - UNFIRED),
         ]
         if k.name == DEFAULT_QUEUE:
             public = self._names.public_delayed
@@ -172,10 +198,10 @@ class NativeBackend:
 
     def _stats(self, name: str, facts: list[Any], workers: list[tuple[float, int, int]], now: float) -> QueueStats:
         trouble = self._trouble(name, facts)
-        pending, delayed, overdue, dead, pause, counters, _, head = (
-            None if isinstance(fact, Exception) else fact for fact in facts[:8]
+        pending, delayed, overdue, dead, pause, counters, _, head, unfired = (
+            None if isinstance(fact, Exception) else fact for fact in facts[:9]
         )
-        public = [0 if isinstance(fact, Exception) else fact for fact in facts[8:10]] or [0, 0]
+        public = [0 if isinstance(fact, Exception) else fact for fact in facts[9:11]] or [0, 0]
         counters = counters or {}
         alive = [w for w in workers if w[0] > now]
         return QueueStats(
@@ -186,6 +212,7 @@ class NativeBackend:
             dead=dead or 0,
             oldest=enqueued_at(head),
             overdue=(overdue or 0) + public[1],
+            late_schedules=unfired or 0,
             paused=pause_note(pause),
             workers=len(alive),
             capacity=sum(capacity for _, _, capacity in alive),
@@ -206,6 +233,7 @@ class NativeBackend:
         wanted = {
             k.queue: "list",
             k.delayed: "zset",
+            k.next: "zset",
             k.dead: "zset",
             k.paused: "string",
             k.stats: "hash",
@@ -304,6 +332,10 @@ class NativeBackend:
             for i, (name, wid, until) in enumerate(found)
         ]
 
+    def schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
+        """Every schedule of a queue or of all queues, the next to fire first; at most 20,000."""
+        return self.desk.every(queue)
+
     def history(self, queue: str, count: int = 100) -> list[Event]:
         """The newest events worth keeping (failures, deaths, operators, workers), oldest first."""
         k = self._names.of(check_queue_name(queue))
@@ -344,8 +376,7 @@ class NativeBackend:
 
     def apply(self, command: Command) -> Applied:
         """Carry out a command; repeated by itself when its reply is lost, done once."""
-        self._serial += 1
-        token = f"{int(time.time() * 1000):x}-{id(self) & 0xFFFFFF:x}-{self._serial:x}"
+        token = f"{int(time.time() * 1000):x}-{secrets.token_hex(5)}"
         match command:
             case Enqueue():
                 return self._enqueue(command, token)
@@ -353,6 +384,10 @@ class NativeBackend:
                 return self._pause(command, token)
             case ResumeQueue():
                 return self._resume(command, token)
+            case Reschedule() | Delete():
+                return self._on_delayed(command, token)
+            case _:
+                return self._on_schedule(command, token)
 
     def _enqueue(self, command: Enqueue, token: str) -> Applied:
         queue = check_queue_name(command.queue)
@@ -401,6 +436,18 @@ class NativeBackend:
             return Applied(text=f"resumed {queue}")
         return Applied(text=f"{queue} was not paused", changed=False)
 
+    def _on_delayed(self, command: Reschedule | Delete, token: str) -> Applied:
+        try:
+            return self._delayed.apply(command, token)
+        except WrongType as error:
+            raise (self._wrong_type(command.queue) or error) from None
+
+    def _on_schedule(self, command: ScheduleCommand, token: str) -> Applied:
+        applied = self.desk.apply(command, token)
+        if command.queue is not None:
+            self._repeat(self._tasks.announce(command.queue))
+        return applied
+
     def signal(self, worker_id: str, wanted: Literal["quiet", "stop"]) -> Applied:
         """Tell a worker to claim no more, or to end; it hears it with its next heartbeat."""
         names = self._one([self._reading.queues()])[0]
@@ -416,6 +463,13 @@ class NativeBackend:
         except StoreUnavailable:
             return self._act.run(call)
 
+    def _repeat_all(self, calls: list[Call[Any]]) -> list[Any]:
+        """As `_repeat`, for several calls in one round trip; the first refusal is raised."""
+        try:
+            return _all_or_raise(self._act.run_all(calls))
+        except StoreUnavailable:
+            return _all_or_raise(self._act.run_all(calls))
+
     # -- plumbing
 
     def _all(self, calls: list[Call[Any]]) -> list[Any]:
@@ -424,13 +478,16 @@ class NativeBackend:
 
     def _one(self, calls: list[Call[Any]]) -> list[Any]:
         """As `_all`, but a refusal is raised."""
-        answers = self._all(calls)
-        for answer in answers:
-            if isinstance(answer, TaskconsoleError):
-                raise answer
-        return answers
+        return _all_or_raise(self._all(calls))
 
     def close(self) -> None:
         """Let go of every connection."""
         self._read.close()
         self._act.close()
+
+
+def _all_or_raise(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, TaskconsoleError):
+            raise answer
+    return answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import json
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ __all__ = [
     "done_row",
     "enqueued_at",
     "integer",
+    "moment_text",
     "operator_event",
     "pause_note",
     "server_info",
@@ -211,6 +213,16 @@ def _running(raw: bytes | None, now: float) -> tuple[tuple[str, str, float], ...
         return ()
 
 
-def operator_event(kind: EventKind, queue: str, at: float, by: str, text: str) -> bytes:
-    """The event of an operator's action."""
-    return _json.encode({"event": str(kind), "queue": queue, "n": 1, "at": at, "by": by, "text": text})
+def moment_text(at: float) -> str:
+    """A time as operators read it, in UTC."""
+    try:
+        return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):  # anybody may ZADD any score
+        return f"{at:g}"
+
+
+def operator_event(kind: EventKind, queue: str, at: float, by: str, text: str, task: TaskRow | None = None) -> bytes:
+    """The event of an operator's action on a queue, or on one task of it."""
+    named = {} if task is None else {"task": task.name[:MAX_ARGS], "id": (task.id or "")[:MAX_ARGS]}
+    body = {"event": str(kind), "queue": queue, "n": 1, "at": at, "by": by, "text": text, **named}
+    return _json.encode(body)

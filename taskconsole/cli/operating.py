@@ -1,28 +1,29 @@
-"""The commands that change something: enqueue, pause, resume."""
+"""The commands that change something: enqueue, reschedule, delete, pause, resume."""
 
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import json
 import os
-import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from taskconsole.cli.operator import operator_name
 from taskconsole.cli.output import say, write_json, write_line
 from taskconsole.cli.parameters import SECONDS
 from taskconsole.cli.reading import json_option, open_backend
 from taskconsole.cli.target import target_of, target_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from taskconsole.client import Client, Parcel
 
-__all__ = ["enqueue", "pause", "resume"]
+__all__ = ["delete", "enqueue", "json_object", "json_value", "pause", "reschedule", "resume"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 RETRY_FOR = 1.0
 """Seconds to go on trying: somebody waits at a terminal."""
@@ -68,8 +69,8 @@ def enqueue(
     due = _due(delay, at_text)
     if bare and due is not None and count > 1:
         raise ConfigError("--bare --count with a delay: equal members of a sorted set are one task")
-    positional = tuple(_json_value(text, f"argument {i}") for i, text in enumerate(args, 1))
-    keyword = _json_object(kwargs_json)
+    positional = tuple(json_value(text, f"argument {i}") for i, text in enumerate(args, 1))
+    keyword = json_object(kwargs_json)
     client = Client(replace(target_of(context).settings(), retry_for=RETRY_FOR))
     try:
         parcels = _Parcels(client, name, due)
@@ -151,7 +152,7 @@ def _due_in_words(due: str) -> str:
     return dt.datetime.fromtimestamp(float(due), dt.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _json_value(text: str, what: str) -> Any:
+def json_value(text: str, what: str) -> Any:
     """The JSON value in `text`.
 
     Raises:
@@ -172,13 +173,105 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"JSON has no {name}")
 
 
-def _json_object(text: str | None) -> dict[str, Any]:
+def json_object(text: str | None) -> dict[str, Any]:
+    """The keyword arguments in `text`; none when there is no text.
+
+    Raises:
+        PayloadError: It is no JSON object.
+    """
     from taskconsole.errors import PayloadError
 
-    value = {} if text is None else _json_value(text, "--kwargs")
+    value = {} if text is None else json_value(text, "--kwargs")
     if not isinstance(value, dict):
         raise PayloadError("--kwargs is not a JSON object")
     return value
+
+
+def _one_task(function: F) -> F:
+    """Add what `reschedule` and `delete` share: which task."""
+    for declare in (
+        click.option("--payload", "is_payload", is_flag=True, help="TASK is the exact text of its payload."),
+        click.option("-q", "--queue", help="The default queue when left out, and the public delayed_tasks."),
+        click.argument("task"),
+        target_options,
+    ):
+        function = declare(function)
+    return function
+
+
+@click.command(short_help="Give a delayed task another time.")
+@_one_task
+@click.option("--delay", type=SECONDS, help="Seconds from now.")
+@click.option("--at", "at_text", metavar="ISO", help="A moment, e.g. 2030-01-31T12:00:00Z; local time without a zone.")
+@click.option("--now", is_flag=True, help="At once.")
+@json_option
+@click.pass_context
+def reschedule(
+    context: click.Context,
+    /,
+    *,
+    task: str,
+    queue: str | None,
+    is_payload: bool,
+    delay: float | None,
+    at_text: str | None,
+    now: bool,
+    wants_json: bool,
+) -> int:
+    """Have the delayed task with the id TASK run at another time.
+
+    Ends with 1 when it is not, or no longer, delayed.
+    """
+    from taskconsole.backends.base import Reschedule
+    from taskconsole.errors import ConfigError
+
+    if [delay is not None, at_text is not None, now].count(True) != 1:
+        raise ConfigError("give one of --delay, --at and --now")
+    due = _due(delay, at_text) or "+0"
+    which = _which(task, is_payload=is_payload)
+    return _on_task(
+        context, Reschedule(queue=_queue(queue), task=which, due=due, by=operator_name()), task, wants_json=wants_json
+    )
+
+
+@click.command(short_help="Delete a delayed task.")
+@_one_task
+@json_option
+@click.pass_context
+def delete(context: click.Context, /, *, task: str, queue: str | None, is_payload: bool, wants_json: bool) -> int:
+    """Delete the delayed task with the id TASK.
+
+    Ends with 1 when it is not, or no longer, delayed.
+    """
+    from taskconsole.backends.base import Delete
+
+    which = _which(task, is_payload=is_payload)
+    return _on_task(context, Delete(queue=_queue(queue), task=which, by=operator_name()), task, wants_json=wants_json)
+
+
+def _queue(name: str | None) -> str:
+    from taskconsole.store.keys import DEFAULT_QUEUE
+
+    return DEFAULT_QUEUE if name is None else name
+
+
+def _which(task: str, *, is_payload: bool) -> str | bytes:
+    """The id, or the payload with bytes that are no UTF-8 as they were typed."""
+    from taskconsole.errors import PayloadError
+
+    try:
+        return os.fsencode(task) if is_payload else task
+    except UnicodeEncodeError:
+        raise PayloadError("the payload holds a lone surrogate, which is not text") from None
+
+
+def _on_task(context: click.Context, command: Any, task: str, *, wants_json: bool) -> int:
+    with open_backend(target_of(context)) as backend:
+        applied = backend.apply(command)
+    if wants_json:
+        write_json({"queue": command.queue, "task": task, "changed": applied.changed})
+    say(applied.text)
+    return 0 if applied.changed else 1
 
 
 @click.command(short_help="Stop workers from claiming a queue's tasks.")
@@ -191,7 +284,7 @@ def pause(context: click.Context, /, *, queue: str, reason: str, wants_json: boo
     """Have workers claim no more tasks of QUEUE; what they have goes on."""
     from taskconsole.backends.base import PauseQueue
 
-    return _apply(context, PauseQueue(queue=queue, by=_operator(), reason=reason), wants_json=wants_json)
+    return _apply(context, PauseQueue(queue=queue, by=operator_name(), reason=reason), wants_json=wants_json)
 
 
 @click.command(short_help="Let workers claim a queue's tasks again.")
@@ -203,7 +296,7 @@ def resume(context: click.Context, /, *, queue: str, wants_json: bool) -> int:
     """Let workers claim the tasks of QUEUE again."""
     from taskconsole.backends.base import ResumeQueue
 
-    return _apply(context, ResumeQueue(queue=queue, by=_operator()), wants_json=wants_json)
+    return _apply(context, ResumeQueue(queue=queue, by=operator_name()), wants_json=wants_json)
 
 
 def _apply(context: click.Context, command: Any, *, wants_json: bool) -> int:
@@ -213,13 +306,3 @@ def _apply(context: click.Context, command: Any, *, wants_json: bool) -> int:
         write_json({"queue": command.queue, "changed": applied.changed})
     say(applied.text)
     return 0
-
-
-def _operator() -> str:
-    """Who acts, as others will read it: user@host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        # No name for this user id, as in many containers.
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from taskconsole.config import Settings
     from taskconsole.registry import Registry
     from taskconsole.worker.options import QueuePlan, WorkerOptions
+    from taskconsole.worker.runtime import Worker
     from taskconsole.worker.supervisor import Tether
 
     Lifespan = Callable[[], AbstractAsyncContextManager[object]]
@@ -122,14 +123,15 @@ def worker(
     options = WorkerOptions(
         queues=plan or queues_of(app), concurrency=concurrency, lease=lease, grace=grace, burst=burst
     )
-    return _run(_Plan(registry=app.registry, settings=app.settings, options=options, app=app, loop=loop), tether=tether)
+    _run(_Plan(registry=app.registry, settings=app.settings, options=options, app=app, loop=loop), tether=tether)
+    return 0
 
 
-@click.command(short_help="Promote and reclaim tasks, without running any.")
+@click.command(short_help="Fire schedules, promote and reclaim, without running tasks.")
 @target_options
 @click.option("-A", "--app", "app_path", metavar="MODULE:APP", help="The App with the tasks; optional here.")
 @click.option(
-    "-q", "--queues", metavar="NAMES", help="Else every queue the App names, or all that Redis knows at the start."
+    "-q", "--queues", metavar="NAMES", help="Else every queue the App names; without an App all that Redis knows."
 )
 @click.option(
     "--lease", type=Seconds(minimum=0.5, maximum=86_400), default=15.0, show_default=True, help="As the workers'."
@@ -147,7 +149,7 @@ def scheduler(
     show_traceback: bool,
     loop: str,
 ) -> int:
-    """Move what is due and take back what dead workers held, without running tasks.
+    """Fire schedules, move what is due and take back what dead workers held, without running tasks.
 
     Every worker does the same besides its tasks; a scheduler keeps it going where no worker is up.
     """
@@ -159,11 +161,14 @@ def scheduler(
     _set_up_logging(as_json=log_json, level=log_level)
     app = _bound(app_path, target, show_traceback=show_traceback) if app_path is not None else None
     settings = target.settings() if app is None else app.settings
-    if plan is None:
-        plan = known_queues(settings) if app is None else queues_of(app)
-    options = WorkerOptions(queues=plan, lease=lease, execute=False)
     registry = Registry() if app is None else app.registry
-    return _run(_Plan(registry=registry, settings=settings, options=options, loop=loop))
+    follow = plan is None and app is None
+    while True:
+        serves = plan or (known_queues(settings) if app is None else queues_of(app))
+        options = WorkerOptions(queues=serves, lease=lease, execute=False, follow=follow)
+        # Queues come up while it runs; it begins again with all of them, which takes no time: it holds no task.
+        if not _run(_Plan(registry=registry, settings=settings, options=options, loop=loop)).outgrown:
+            return 0
 
 
 for _declare in _log_options:
@@ -210,19 +215,14 @@ def known_queues(settings: Settings) -> QueuePlan:
     """
     import contextlib
 
-    from taskconsole.errors import ConfigError
-    from taskconsole.store.call import command
-    from taskconsole.store.keys import DEFAULT_QUEUE, Namespace, check_queue_name
+    from taskconsole.store.keys import DEFAULT_QUEUE, Namespace
+    from taskconsole.store.reading import ReadingStore
     from taskconsole.store.wire import Wire
     from taskconsole.worker.options import QueuePlan
 
     with contextlib.closing(Wire(settings)) as wire:
-        members = wire.run(command("SMEMBERS", Namespace(settings.prefix).queues, parse=list))
-    names = {DEFAULT_QUEUE}
-    for member in members:
-        with contextlib.suppress(ConfigError, UnicodeDecodeError):
-            names.add(check_queue_name(member.decode()))
-    return QueuePlan(tuple(sorted(names)))
+        known = wire.run(ReadingStore(Namespace(settings.prefix)).usable_queues())
+    return QueuePlan(tuple(sorted({DEFAULT_QUEUE, *known})))
 
 
 def _set_up_logging(*, as_json: bool, level: str) -> None:
@@ -233,7 +233,7 @@ def _set_up_logging(*, as_json: bool, level: str) -> None:
     set_up_logging(as_json=as_json, level=getattr(logging, level.upper()))
 
 
-def _run(plan: _Plan, *, tether: int | None = None) -> int:
+def _run(plan: _Plan, *, tether: int | None = None) -> Worker:
     from taskconsole.worker.runtime import Worker, run_worker
 
     lifespan = _lifespan(plan.app)
@@ -243,11 +243,10 @@ def _run(plan: _Plan, *, tether: int | None = None) -> int:
         link = Tether(tether)
         link.follow()
         lifespan = _announced(lifespan, link)
-    run_worker(
+    return run_worker(
         lambda: Worker(plan.registry, settings=plan.settings, options=plan.options, lifespan=lifespan),
         loop=plan.loop,
     )
-    return 0
 
 
 def _lifespan(app: App | None) -> Lifespan | None:

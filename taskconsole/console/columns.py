@@ -180,6 +180,8 @@ _EVENT_TONES = {
     EventKind.RETRIED: Tone.WARN,
     EventKind.RECLAIMED: Tone.WARN,
     EventKind.FENCED: Tone.WARN,
+    EventKind.MISSED: Tone.WARN,
+    EventKind.SCHEDULE_PAUSED: Tone.WARN,
     EventKind.PAUSED: Tone.WARN,
     EventKind.GAP: Tone.WARN,
     EventKind.WORKER_DOWN: Tone.WARN,

@@ -1,8 +1,9 @@
-"""The sample App: tasks that are quick, slow, unreliable or delayed, as in a small web shop."""
+"""The sample App: tasks that are quick, slow, unreliable, delayed or scheduled, as in a small web shop."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import random
 import time
 
@@ -76,3 +77,32 @@ async def deliver_webhook(order: int, event: str) -> None:
     await asyncio.sleep(random.uniform(0.02, 0.2))
     if random.random() < 0.03:
         raise PartnerDown(f"{event} for order {order}: 502 Bad Gateway")
+
+
+@app.every("10s", overlap="skip")
+@app.task(queue=DEFAULT)
+async def sweep_baskets() -> None:
+    """Often; skipped while the one before is still at it."""
+    await asyncio.sleep(random.uniform(0.1, 0.4))
+
+
+@app.cron("* * * * *", name="stock of Berlin", tz="Europe/Berlin", args=["berlin"], jitter=5)
+@app.cron("*/5 * * * *", name="stock of Lisbon", tz="Europe/Lisbon", args=["lisbon"])
+@app.task(queue=REPORTS, timeout=60)
+async def count_stock(store: str) -> str:
+    """Two schedules of one task."""
+    await asyncio.sleep(random.uniform(0.5, 2.0))
+    return store
+
+
+@app.cron("15 3 * * *", tz="Europe/Berlin", catch_up="all", overlap="buffer_one")
+@app.task(queue=BILLING)
+async def bill_the_day() -> None:
+    """At night, and for every night that was missed."""
+    await asyncio.sleep(1.0)
+
+
+@app.at(dt.datetime(2030, 1, 1, tzinfo=dt.UTC))
+@app.task(queue=BILLING)
+async def raise_prices() -> None:
+    """Once."""

@@ -23,6 +23,11 @@ class Context:
     enqueued_at: float | None
     """Seconds since the epoch; None when the producer did not say."""
 
+    schedule: str | None = None
+    """The schedule that made it; None when something else did."""
+    scheduled_at: float | None = None
+    """The instant it was made for, seconds since the epoch: late or not, the same for every attempt."""
+
     @property
     def may_have_run(self) -> bool:
         """True when an earlier run may have had effects: make this one idempotent."""

@@ -35,6 +35,8 @@ class QueueStats:
     """When the next task to run was enqueued; None when there is none or it carries no time (a bare payload)."""
     overdue: int = 0
     """Delayed tasks whose time has passed: more than a few means that nobody promotes."""
+    late_schedules: int = 0
+    """Schedules that nobody has fired though their time passed half a minute ago: nobody watches them."""
     paused: Pause | None = None
     workers: int = 0
     """Workers with a valid lease."""

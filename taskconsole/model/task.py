@@ -61,6 +61,10 @@ class Envelope(msgspec.Struct, omit_defaults=True, gc=False):
     """Not started after this moment."""
     redelivered: int = 0
     """How often it was taken back from a worker that died."""
+    schedule: str | None = None
+    """The schedule that made it."""
+    scheduled_at: float | None = None
+    """The instant it was made for; it may have been made later."""
     bare: bool = False
     """It came as a bare payload, `task` is its text; set when a bare payload has to carry a count."""
 

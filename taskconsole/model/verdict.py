@@ -97,6 +97,8 @@ def _queue(queue: QueueStats, now: float) -> Iterator[Verdict]:
         yield from _saturated(queue, now)
     if queue.overdue >= OVERDUE:
         yield _overdue(queue)
+    if queue.late_schedules:
+        yield _scheduler_down(queue)
     if queue.dead:
         yield Verdict(
             level=Level.NOTE,
@@ -174,6 +176,17 @@ def _overdue(queue: QueueStats) -> Verdict:
         queue=queue.name,
         text=f"{_name(queue)}: {queue.overdue:,} delayed tasks are past their time",
         evidence=f"{queue.overdue:,} of {queue.delayed:,} delayed are due; {queue.workers} workers promote them",
+        fix=f"taskconsole --headless scheduler -q {quoted(queue.name)}",
+    )
+
+
+def _scheduler_down(queue: QueueStats) -> Verdict:
+    return Verdict(
+        level=Level.CRITICAL,
+        rule="scheduler down",
+        queue=queue.name,
+        text=f"{_name(queue)}: SCHEDULER DOWN, {queue.late_schedules:,} schedules are past their time",
+        evidence=f"{queue.late_schedules:,} schedules were due half a minute ago; {queue.workers} workers watch them",
         fix=f"taskconsole --headless scheduler -q {quoted(queue.name)}",
     )
 

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from taskconsole.errors import ConfigError
 
-__all__ = ["DEFAULT_QUEUE", "LISTEN", "PUBLIC_DELAYED", "TOMBSTONE", "Keys", "Namespace", "check_queue_name"]
+__all__ = [
+    "DEFAULT_QUEUE",
+    "LISTEN",
+    "NEXT",
+    "PUBLIC_DELAYED",
+    "SCHEDULES",
+    "TOMBSTONE",
+    "Keys",
+    "Namespace",
+    "check_queue_name",
+    "is_queue_name",
+]
 
 DEFAULT_QUEUE = "task_queue"
 PUBLIC_DELAYED = "delayed_tasks"
@@ -19,6 +30,12 @@ TOMBSTONE = b"\x00taskconsole:deleted\x00"
 LISTEN = "listen"
 """On the wake channel: somebody subscribes to the events from now on."""
 
+NEXT = "next"
+"""On the wake channel: a schedule is due earlier than the others."""
+
+SCHEDULES = "schedules"
+"""On the wake channel: definitions were written by hand, look at them now."""
+
 MAX_QUEUE_NAME = 200
 
 _RESERVED_SUFFIXES = (
@@ -28,6 +45,13 @@ _RESERVED_SUFFIXES = (
     ":dead",
     ":schedules",
     ":next",
+    ":positions",
+    ":code",
+    ":running",
+    ":buffered",
+    ":manifests",
+    ":ticker",
+    ":sweeper",
     ":paused",
     ":stats",
     ":log",
@@ -56,6 +80,15 @@ def check_queue_name(name: str) -> str:
     return name
 
 
+def is_queue_name(name: str) -> bool:
+    """True when a queue may be called that."""
+    try:
+        check_queue_name(name)
+    except ConfigError:
+        return False
+    return True
+
+
 class Keys:
     """The keys of one queue.
 
@@ -65,16 +98,25 @@ class Keys:
     """
 
     __slots__ = (
+        "buffered",
         "channel",
+        "code",
         "dead",
         "delayed",
         "done",
         "log",
+        "manifests",
         "name",
+        "next",
         "paused",
+        "positions",
         "queue",
+        "running",
+        "schedules",
         "stats",
+        "sweeper",
         "tag",
+        "ticker",
         "wake",
         "workers",
     )
@@ -91,7 +133,17 @@ class Keys:
         self.stats = tag + ":stats"  # HASH   counters
         self.log = tag + ":log"  # STREAM the events worth keeping; capped
         self.done = tag + ":done"  # LIST   finished tasks, a capped sample
-        self.wake = tag + ":wake"  # pub/sub  a time: "an earlier delayed task has come"; or LISTEN
+        self.wake = tag + ":wake"  # pub/sub  a time: "an earlier delayed task has come"; or LISTEN, NEXT, SCHEDULES
+        # Schedules; a field or member is a schedule's name.
+        self.schedules = tag + ":schedules"  # HASH   definition (JSON); to be edited by anybody
+        self.next = tag + ":next"  # ZSET   when its next task is made; to be edited by anybody
+        self.positions = tag + ":positions"  # HASH   how far it has come (JSON)
+        self.code = tag + ":code"  # HASH   the definition as code last registered it (JSON)
+        self.running = tag + ":running"  # HASH   ids of its tasks that are not finished -> since when (JSON); capped
+        self.buffered = tag + ":buffered"  # HASH   the payload that waits for the end of another
+        self.manifests = tag + ":manifests"  # ZSET   digest of what an app registers -> until when that holds
+        self.ticker = tag + ":ticker"  # STRING with a TTL: who watches the schedules, the last one that looked
+        self.sweeper = tag + ":sweeper"  # STRING with a TTL: who looks after definitions written by hand
 
     def processing(self, worker_id: str) -> str:
         """LIST: payloads in this worker's hands, oldest claim first."""
@@ -108,6 +160,18 @@ class Keys:
     def minute(self, minute: int) -> str:
         """HASH with a TTL: counters and histograms of the minute that began `minute * 60` s after the epoch."""
         return f"{self.tag}:stats:{minute}"
+
+    def runs(self, schedule: str) -> str:
+        """LIST: how the last tasks of a schedule ended (JSON), newest first; capped."""
+        return f"{self.tag}:runs:{schedule}"
+
+    def removed(self, schedule: str) -> str:
+        """STRING with a TTL: who removed a schedule, when, and what it was (JSON)."""
+        return f"{self.tag}:removed:{schedule}"
+
+    def manifest(self, digest: str) -> str:
+        """SET with a TTL: the schedules that one version of an app registers."""
+        return f"{self.tag}:manifest:{digest}"
 
     def trash(self, token: str) -> str:
         """Any type, with a TTL: what an operator's action took away."""
@@ -127,6 +191,7 @@ class Namespace:
         self.prefix = prefix
         self.queues = prefix + "taskconsole:queues"  # SET    names of known queues
         self.public_delayed = prefix + PUBLIC_DELAYED  # ZSET   payload -> due; the public door of the default queue
+        self.public_wake = "{" + self.public_delayed + "}:wake"  # pub/sub  a time, as in `Keys.wake`, for that set
         self._keys: dict[str, Keys] = {}
 
     def of(self, queue: str) -> Keys:

@@ -12,7 +12,7 @@ from taskconsole.store.tasks import LOG_CAP
 if TYPE_CHECKING:
     from taskconsole.store.keys import Namespace
 
-__all__ = ["OperationStore", "Undone"]
+__all__ = ["DelayedShelf", "OperationStore", "Rescheduled", "Undone"]
 
 KEEP_TRASH = 600
 """Seconds in which an action can be undone."""
@@ -25,7 +25,18 @@ NEAR = 1_000
 
 UNDO_BATCH = 1_000
 
-Shelf = Literal["delayed", "dead"]
+DelayedShelf = Literal["delayed", "public"]
+"""A set of delayed tasks: the queue's own, or the public one."""
+
+Shelf = DelayedShelf | Literal["dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescheduled:
+    """The answer to a reschedule; times in seconds since the epoch."""
+
+    before: float
+    due: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +79,20 @@ class OperationStore:
             lambda reply: (bool(reply[0]), bytes(reply[1])),
         )
 
-    def reschedule(self, queue: str, payload: bytes, due: float, *, token: str, event: bytes) -> Call[float | None]:
-        """Give a delayed task another time (seconds since the epoch); returns the former one, None when it is gone."""
+    def reschedule(
+        self, queue: str, payload: bytes, due: str, *, token: str, event: bytes, shelf: DelayedShelf = "delayed"
+    ) -> Call[Rescheduled | None]:
+        """Give a delayed task another time; None when it is gone.
+
+        `due` is `"1790000000.5"`, or `"+30"` for 30 s from now by the clock of Redis.
+        """
         k = self.names.of(queue)
+        wake = self.names.public_wake if shelf == "public" else k.wake
         return Call.of(
             "reschedule",
-            (k.delayed, k.trash_note(token), k.log),
-            (payload, f"{due:.6f}", KEEP_TRASH, LOG_CAP, k.channel, event, k.wake),
-            lambda reply: float(reply[1]) if reply[0] else None,
+            (self._shelf(queue, shelf), k.trash_note(token), k.log),
+            (payload, due, shelf, KEEP_TRASH, LOG_CAP, k.channel, event, wake),
+            lambda reply: Rescheduled(float(reply[0]), float(reply[1])) if reply else None,
         )
 
     def delete(self, queue: str, state: Shelf, payload: bytes, *, token: str, event: bytes) -> Call[bool]:
@@ -149,11 +166,20 @@ class OperationStore:
 
         return Call.of(
             "undo",
-            (k.trash_note(token), k.trash(token), k.queue, k.delayed, k.dead, k.paused, k.log),
-            (UNDO_BATCH, LOG_CAP, k.channel, event, k.wake),
+            (
+                k.trash_note(token),
+                k.trash(token),
+                k.queue,
+                k.delayed,
+                k.dead,
+                k.paused,
+                k.log,
+                self.names.public_delayed,
+            ),
+            (UNDO_BATCH, LOG_CAP, k.channel, event, k.wake, self.names.public_wake),
             parse,
         )
 
     def _shelf(self, queue: str, state: Shelf) -> str:
         k = self.names.of(queue)
-        return k.delayed if state == "delayed" else k.dead
+        return {"delayed": k.delayed, "public": self.names.public_delayed, "dead": k.dead}[state]

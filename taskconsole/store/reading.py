@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.store.call import Call, command
+from taskconsole.store.keys import is_queue_name
 
 if TYPE_CHECKING:
     from taskconsole.store.keys import Keys, Namespace
@@ -73,6 +74,15 @@ class ReadingStore:
             parse=lambda r: sorted(name.decode("utf-8", "backslashreplace") for name in r)[:MAX_QUEUES],
         )
 
+    def usable_queues(self) -> Call[list[str]]:
+        """As `queues`, without the names that no queue can have: anybody may write into the set."""
+
+        def parse(reply: Any) -> list[str]:
+            names = (name.decode("utf-8", "surrogateescape") for name in reply)
+            return sorted(filter(is_queue_name, names))[:MAX_QUEUES]
+
+        return command("SMEMBERS", self.names.queues, parse=parse)
+
     @staticmethod
     def kind(key: str) -> Call[str]:
         """The type of a key: `list`, `string`, … or `none`."""
@@ -92,6 +102,29 @@ class ReadingStore:
     def overdue(key: str, before: float) -> Call[int]:
         """Members of a sorted set due before a moment."""
         return command("ZCOUNT", key, "-inf", f"({before:.6f}", parse=int)
+
+    @staticmethod
+    def score(key: str, member: bytes) -> Call[float | None]:
+        """The score of a member of a sorted set; None when it is not there."""
+        return command("ZSCORE", key, member, parse=lambda r: None if r is None else float(r))
+
+    @staticmethod
+    def walk(key: str, cursor: int, pattern: str, count: int) -> Call[tuple[int, list[tuple[bytes, float]]]]:
+        """About `count` steps through a sorted set from `cursor`, 0 to begin.
+
+        Returns the cursor to go on from, 0 at the end, and the members that fit the glob pattern, with their scores.
+        A member that is there all the time is seen at least once, others perhaps.
+        """
+        return command(
+            "ZSCAN",
+            key,
+            cursor,
+            "MATCH",
+            pattern,
+            "COUNT",
+            count,
+            parse=lambda r: (int(r[0]), [(bytes(r[1][i]), float(r[1][i + 1])) for i in range(0, len(r[1]), 2)]),
+        )
 
     @staticmethod
     def paused(keys: Keys) -> Call[bytes | None]:

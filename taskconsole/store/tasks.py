@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from taskconsole.store.keys import Keys, Namespace
 
-__all__ = ["Claimed", "Promoted", "Settlement", "TaskStore"]
+__all__ = ["Claimed", "EndedRun", "Promoted", "Settlement", "TaskStore"]
 
 REMEMBER_PRODUCER = 120
 """Seconds a producer's sequence number is remembered: longer than anybody goes on repeating a call."""
@@ -22,6 +22,9 @@ REMEMBER_PRODUCER = 120
 LOG_CAP = 10_000
 DEAD_CAP = 10_000
 DEAD_SECONDS = 30 * 86_400
+
+RUNS_CAP = 20
+"""Ended runs that a schedule remembers."""
 
 MAX_BATCH = 1_000
 """Payloads in one script call; Lua's stack holds about 8,000 values."""
@@ -41,17 +44,32 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """One failed attempt and where its task goes."""
+class EndedRun:
+    """The task of a schedule that is over."""
 
-    kind: Literal["retry", "bury"]
+    schedule: str
+    """The schedule's name."""
+    id: str
+    """The task's."""
+    record: bytes
+    """What became of it (JSON), for the schedule's list of runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One attempt that needs more than an ack, and where its task goes."""
+
+    kind: Literal["retry", "bury", "done"]
     held: bytes
     """The payload as it lies in the processing list."""
     kept: bytes
-    """The payload to keep instead."""
+    """The payload to keep instead; empty for done."""
     delay: float
-    """Seconds until the next attempt; 0 for bury."""
+    """Seconds until the next attempt; 0 for bury and done."""
     event: bytes
+    """To log and publish; empty for none."""
+    ended: EndedRun | None = None
+    """Set when the task of a schedule is over with this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +148,26 @@ class TaskStore:
         )
 
     def settle(self, queue: str, worker_id: str, *, seq: int, items: Sequence[Settlement]) -> Call[int]:
-        """Record failed attempts; returns how many payloads were no longer ours. Safe to repeat with the same `seq`.
+        """Record what became of attempts; returns how many payloads were no longer ours. Safe to repeat with `seq`.
 
         Raises:
             LeaseLost: This worker was reclaimed; nothing was done.
         """
         k = self.names.of(queue)
         flat: list[bytes | str | float] = []
+        runs: list[str] = []
         for item in items:
             flat += (item.kind, item.held, item.kept, f"{item.delay:.6f}", item.event)
+            if item.ended is None:
+                flat += ("", "", "")
+            else:
+                flat += (item.ended.schedule, item.ended.id, item.ended.record)
+                runs.append(k.runs(item.ended.schedule))
+        hands = (k.processing(worker_id), k.workers, k.worker(worker_id))
         return Call.of(
             "settle",
-            (k.processing(worker_id), k.workers, k.worker(worker_id), k.delayed, k.dead, k.stats, k.log),
-            (worker_id, seq, DEAD_CAP, DEAD_SECONDS, LOG_CAP, k.channel, k.wake, *flat),
+            (*hands, k.delayed, k.dead, k.stats, k.log, k.queue, k.running, k.buffered, k.schedules, *runs),
+            (worker_id, seq, DEAD_CAP, DEAD_SECONDS, LOG_CAP, k.channel, k.wake, RUNS_CAP, *flat),
             lambda reply: _settled(reply, worker_id),
         )
 

@@ -7,10 +7,12 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from taskconsole.model.definition import MAX_NAME
 from taskconsole.model.event import EventKind, encode_event
+from taskconsole.model.firing import RunRecord, encode_record
 from taskconsole.model.outcome import Bury, RetryAfter, describe, judge, writable
 from taskconsole.model.task import Envelope, Unreadable, buried, retried
-from taskconsole.store.tasks import Settlement
+from taskconsole.store.tasks import EndedRun, Settlement
 
 if TYPE_CHECKING:
     from taskconsole.registry import Registry
@@ -96,7 +98,32 @@ class Judge:
         )
         event = encode_event(EventKind.DIED, lane.queue, now, [fields], 1)
         log.error("died", extra={**extra, "reason": verdict.reason})
-        return Settlement("bury", payload, kept, 0.0, event)
+        ended = self._ended(lane, envelope, attempt.seconds, "dead", verdict.reason)
+        return Settlement("bury", payload, kept, 0.0, event, ended)
+
+    def done(self, lane: Lane, payload: bytes, envelope: Envelope, seconds: float) -> Settlement:
+        """What to tell Redis about a schedule's task that has finished well."""
+        return Settlement("done", payload, b"", 0.0, b"", self._ended(lane, envelope, seconds, "done"))
+
+    def _ended(
+        self, lane: Lane, envelope: Envelope | Unreadable, seconds: float, outcome: str, text: str = ""
+    ) -> EndedRun | None:
+        """The end of a schedule's task, for its list of runs; None for other tasks."""
+        if isinstance(envelope, Unreadable) or envelope.schedule is None or envelope.id is None:
+            return None
+        if not 0 < len(envelope.schedule) <= MAX_NAME:
+            return None
+        record = RunRecord(
+            outcome=outcome,
+            at=round(self._clock.now(), 3),
+            id=envelope.id,
+            instant=envelope.scheduled_at,
+            ms=round(seconds * 1000, 3),
+            attempt=envelope.attempt,
+            worker=lane.worker_id,
+            text=text[:500],
+        )
+        return EndedRun(envelope.schedule, envelope.id, encode_record(record))
 
     def _verdict(self, envelope: Envelope | Unreadable, error: BaseException) -> RetryAfter | Bury:
         if isinstance(error, Decided):

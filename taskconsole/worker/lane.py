@@ -247,8 +247,9 @@ class Lane:
     async def _start_anew(self) -> None:
         """Go on under a new id: whatever was in hand belongs to others now."""
         dropped = self.unsettled
-        self.sums.done -= len(self.acks)
-        self.sums.failed -= len(self.settlements)
+        well = sum(item.kind == "done" for item in self.settlements)
+        self.sums.done -= len(self.acks) + well
+        self.sums.failed -= len(self.settlements) - well
         self.acks.clear()
         self.settlements.clear()
         old = self.worker_id

@@ -72,6 +72,8 @@ class WorkerOptions:
     """End when the queues are empty and nothing is running."""
     execute: bool = True
     """False: only the services that move tasks (the scheduler)."""
+    follow: bool = False
+    """A scheduler's: end (`Worker.outgrown`) when Redis knows a queue that is not among `queues`."""
     unknown_attempts: int = 6
     """Attempts for a task nobody here knows, before it is buried: a deploy may be under way."""
     max_claim: int = 128

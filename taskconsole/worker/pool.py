@@ -239,7 +239,7 @@ class Pool:
                 slot.task.uncancel()
         return True
 
-    async def _run_some(self, slot: Slot) -> bool:  # noqa: C901 - the hot loop, unrolled on purpose
+    async def _run_some(self, slot: Slot) -> bool:  # noqa: C901, PLR0912, PLR0915 - the hot loop, unrolled
         """The hot loop: run what is ready for one slice of time; False when this runner must be replaced."""
         ready, handlers, base = self.ready, self._handlers, self._base
         monotonic, copy_context = time.monotonic, contextvars.copy_context
@@ -279,7 +279,10 @@ class Pool:
                 ended = monotonic()
                 sums = lane.sums
                 if generation == lane.generation:
-                    lane.acks.append(payload)
+                    if type(envelope) is Envelope and envelope.schedule is not None:
+                        lane.settlements.append(self._judge.done(lane, payload, envelope, ended - now))
+                    else:
+                        lane.acks.append(payload)
                     sums.done += 1
                 ran = int((ended - now) * 1e6).bit_length()
                 sums.run[ran if ran < BUCKETS else -1] += 1
@@ -332,6 +335,8 @@ class Pool:
                 attempt=envelope.attempt,
                 redelivered=envelope.redelivered,
                 enqueued_at=envelope.enqueued_at,
+                schedule=envelope.schedule,
+                scheduled_at=envelope.scheduled_at,
             )
             args, kwargs = handler.arguments(args, kwargs, context)
         if envelope.redelivered and slot.item is not None:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 from taskconsole.errors import ConfigError, StoreError, StoreUnavailable
 from taskconsole.model.task import Envelope, decode
-from taskconsole.store.events import subscribe
-from taskconsole.store.keys import DEFAULT_QUEUE, LISTEN, check_queue_name
+from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
 from taskconsole.worker.logs import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from taskconsole.config import Settings
     from taskconsole.store.tasks import TaskStore
     from taskconsole.store.wire import AsyncWire
     from taskconsole.worker.server_clock import ServerClock
@@ -59,35 +57,28 @@ class Promoter:
 
     Args:
         queues: Whose delayed sets to watch.
-        on_listener: Called when somebody has begun to listen for events.
     """
 
     def __init__(
         self,
         queues: Sequence[str],
         *,
-        settings: Settings,
         store: TaskStore,
         wire: AsyncWire,
         clock: ServerClock,
-        on_listener: Callable[[], None] = lambda: None,
     ) -> None:
-        self._on_listener = on_listener
-        self._settings, self._store, self._wire, self._clock = settings, store, wire, clock
+        self._store, self._wire, self._clock = store, wire, clock
         names = store.names
         self._sources = [_Source(names.of(queue).delayed, queue, public=False) for queue in queues]
         self._sources.append(_Source(names.public_delayed, DEFAULT_QUEUE, public=True))
+        self.channels = {names.public_wake if s.public else names.of(s.queue).wake: s for s in self._sources}
+        """Where to hear of earlier tasks."""
         self._earlier = asyncio.Event()
         self._complain = RateLimit(10)
         self._public_used = time.monotonic()
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(), name="promoter wake-ups")
-            group.create_task(self._loop(), name="promoter loop")
-
-    async def _loop(self) -> None:
         while True:
             try:
                 await self.run_once()
@@ -114,12 +105,17 @@ class Promoter:
         for source in self._sources:
             if source.look > time.monotonic():
                 continue
+            # Whoever calls from now on may have changed what we are about to read.
+            source.look = float("inf")
             try:
                 moved += await (self._public(source) if source.public else self._own(source))
             except StoreError as error:
                 if self._complain(source.key):
                     log.error("delayed tasks cannot be moved", extra={"queue": source.queue, "reason": str(error)})  # noqa: TRY400
                 source.look = time.monotonic() + 1.0
+            except StoreUnavailable:
+                source.look = 0.0
+                raise
         return moved
 
     async def _own(self, source: _Source) -> int:
@@ -139,7 +135,7 @@ class Promoter:
     @staticmethod
     def _plan(source: _Source, head: float | None, now: float, poll: float) -> None:
         wait = poll if head is None else max(0.0, min(poll, head - now - EARLY))
-        source.look = time.monotonic() + wait
+        source.look = min(source.look, time.monotonic() + wait)
 
     async def _public(self, source: _Source) -> int:
         """The public set: an envelope may ask for another queue than the default one."""
@@ -176,24 +172,15 @@ class Promoter:
             await self._wire.run(self._store.announce(queue))
         return moved
 
-    async def _listen(self) -> None:
-        """Hear of tasks that are due earlier than what we sleep for."""
-        channels = {self._store.names.of(s.queue).wake: s for s in self._sources if not s.public}
-        async for channel, message in subscribe(self._settings, list(channels)):
-            source = channels.get(channel)
-            if source is None:
-                continue
-            if message == LISTEN:
-                self._on_listener()
-                continue
-            try:
-                due = float(message)
-            except ValueError:
-                continue
-            look = time.monotonic() + max(0.0, due - self._clock.now() - EARLY)
-            if look < source.look:
-                source.look = look
-                self._earlier.set()
+    def hear(self, channel: str, due: float) -> None:
+        """A task has come that is due at `due` (seconds since the epoch): perhaps earlier than what we sleep for."""
+        source = self.channels.get(channel)
+        if source is None:
+            return
+        look = time.monotonic() + max(0.0, due - self._clock.now() - EARLY)
+        if look < source.look:
+            source.look = look
+            self._earlier.set()
 
 
 def _target(payload: bytes) -> str:

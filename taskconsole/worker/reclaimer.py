@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from taskconsole.errors import StoreError, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
+from taskconsole.model.firing import RunRecord, encode_record
 from taskconsole.model.task import Envelope, buried, decode, redelivered
 from taskconsole.registry import DEFAULT_MAX_REDELIVERIES
 from taskconsole.store.keys import TOMBSTONE
+from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.workers import TakenBack
 from taskconsole.worker.logs import RateLimit
 from taskconsole.worker.suspects import fingerprint
@@ -52,6 +54,7 @@ class Reclaimer:
     ) -> None:
         self._lanes, self._registry, self._options = lanes, registry, options
         self._store, self._workers, self._wire, self._clock = store, workers, wire, clock
+        self._schedules = ScheduleStore(store.names)
         self._swept = -SWEEP
         self._patience = 0.0
         """Monotonic time before which nobody is taken for dead."""
@@ -132,11 +135,25 @@ class Reclaimer:
         if answer is None:
             return 0
         requeued, died = answer
+        if died:
+            await self._end_runs(queue, worker_id, [item.held for item in items if item.kind == "bury"])
         log.warning(
             "worker died, tasks taken back",
             extra={"queue": queue, "worker": worker_id, "requeued": requeued, "buried": died},
         )
         return requeued + died
+
+    async def _end_runs(self, queue: str, worker_id: str, buried: Sequence[bytes]) -> None:
+        """Let the next task of a schedule go when the one before has just been buried; else Whereabouts finds out."""
+        now = round(self._clock.now(), 3)
+        for payload in buried:
+            envelope = decode(payload)
+            if isinstance(envelope, Envelope) and envelope.schedule and envelope.id:
+                text = "its worker died too often"
+                record = RunRecord(outcome="dead", at=now, id=envelope.id, worker=worker_id, text=text)
+                await self._wire.run(
+                    self._schedules.end_run(queue, envelope.schedule, envelope.id, encode_record(record))
+                )
 
     def _judge(self, queue: str, worker_id: str, payload: bytes, suspects: frozenset[str] | None) -> TakenBack:
         if payload == TOMBSTONE:

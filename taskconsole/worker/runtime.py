@@ -19,9 +19,11 @@ from taskconsole.errors import AccessDenied, StoreError, StoreFull, StoreNotRead
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
 from taskconsole.store.reading import ReadingStore
+from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.wire import AsyncWire, check_version
 from taskconsole.store.workers import WorkerStore
+from taskconsole.worker.definitions import Definitions
 from taskconsole.worker.fetcher import Fetcher
 from taskconsole.worker.heartbeat import Heartbeat, resident_memory
 from taskconsole.worker.lane import Lane
@@ -31,8 +33,13 @@ from taskconsole.worker.pool import Pool
 from taskconsole.worker.promoter import Promoter
 from taskconsole.worker.reclaimer import Reclaimer
 from taskconsole.worker.recorder import Recorder
+from taskconsole.worker.registrar import Registrar
 from taskconsole.worker.server_clock import ServerClock
 from taskconsole.worker.sums import Sums
+from taskconsole.worker.sweeper import Sweeper
+from taskconsole.worker.ticker import Ticker
+from taskconsole.worker.wakeups import Wakeups
+from taskconsole.worker.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -75,6 +82,8 @@ class Worker:
         self.host = socket.gethostname()
         self.id = f"{self.host[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
         self.started = 0.0
+        self.outgrown = False
+        """It has ended because there are queues that it does not serve."""
         self.clock = ServerClock()
         self._complain = RateLimit(10)
         self._stopping = asyncio.Event()
@@ -174,13 +183,14 @@ class Worker:
             lane.on_fenced = self._fenced
         self.fetcher = Fetcher(self.lanes, self.pool, options)
         self.recorder = Recorder(self.lanes, store=store, wire=self._side, clock=self.clock)
-        self.promoter = Promoter(
-            options.queues.names,
+        self.promoter = Promoter(options.queues.names, store=store, wire=self._new_wire(), clock=self.clock)
+        self._build_schedules(names)
+        self.wakeups = Wakeups(
+            {channel: "" if source.public else source.queue for channel, source in self.promoter.channels.items()},
             settings=settings,
-            store=store,
-            wire=self._new_wire(),
-            clock=self.clock,
             on_listener=self._on_listener,
+            on_schedules=self.ticker.call,
+            on_due=self.promoter.hear,
         )
         self.reclaimer = Reclaimer(
             self.lanes,
@@ -201,6 +211,22 @@ class Worker:
             loop=asyncio.get_running_loop(),
             on_command=self._command,
             on_lost=self._lost,
+        )
+
+    def _build_schedules(self, names: Namespace) -> None:
+        store, wire, queues = ScheduleStore(names), self._new_wire(), self.options.queues.names
+        definitions = Definitions()
+        declared = [s for s in self.registry.schedules.values() if s.queue in queues]
+        self.registrar = Registrar(declared, store=store, wire=self._side, clock=self.clock)
+        self.ticker = Ticker(
+            queues,
+            who=self.id,
+            store=store,
+            wire=wire,
+            clock=self.clock,
+            definitions=definitions,
+            sweeper=Sweeper(store=store, wire=self._side, clock=self.clock, definitions=definitions),
+            whereabouts=Whereabouts(store=store, reading=ReadingStore(names), wire=self._side, clock=self.clock),
         )
 
     def _on_room(self) -> None:
@@ -253,7 +279,13 @@ class Worker:
             ]
         else:
             services = [("clock", self._keep_time())]
-        services += [("promoter", self.promoter.run()), ("reclaimer", self.reclaimer.run())]
+        services += [
+            ("promoter", self.promoter.run()),
+            ("reclaimer", self.reclaimer.run()),
+            ("ticker", self.ticker.run()),
+            ("registrar", self.registrar.run()),
+            ("wake-ups", self.wakeups.run()),
+        ]
         log.info(
             "worker up" if self.options.execute else "scheduler up",
             extra={
@@ -281,6 +313,7 @@ class Worker:
                     await self._drain(tasks[0])
                 for task in tasks:
                     task.cancel()
+                await self._leave_schedules()
         except* TaskconsoleError as errors:
             # Every service sees the same closed door; one line is enough.
             raise errors.exceptions[0] from None
@@ -309,6 +342,16 @@ class Worker:
             with contextlib.suppress(TaskconsoleError):
                 now = await self._side.run(ReadingStore.time())
                 self.clock.set(now, sent, time.monotonic())
+                if self.options.follow:
+                    await self._look_for_queues()
+
+    async def _look_for_queues(self) -> None:
+        known = await self._side.run(ReadingStore(Namespace(self.settings.prefix)).usable_queues())
+        new = set(known) - set(self.options.queues.names)
+        if new:
+            log.info("new queues", extra={"queues": ",".join(sorted(new))[:500]})
+            self.outgrown = True
+            self.stop()
 
     def _give_back(self, returned: dict[Lane, list[bytes]]) -> None:
         assert self._group is not None
@@ -325,6 +368,12 @@ class Worker:
                 log.warning("could not return tasks", extra={"queue": lane.queue, "reason": str(error)})
 
     # -- stopping
+
+    async def _leave_schedules(self) -> None:
+        """Let the others know at once; without it they find out a few seconds later."""
+        with contextlib.suppress(TaskconsoleError, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await self.ticker.leave()
 
     async def _drain(self, fetching: asyncio.Task[None]) -> None:
         """Return what was not started, wait for what runs, tell Redis, return the rest, sign off."""
@@ -360,8 +409,8 @@ class Worker:
             log.warning("could not sign off; what is held will be taken back", extra={"reason": str(error)})
 
 
-def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> None:
-    """Run a worker in this thread until it ends; SIGTERM and SIGINT stop it, a second one ends the process at once.
+def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> Worker:
+    """Run a worker in this thread until it ends, and return it; SIGTERM and SIGINT stop it, a second one at once.
 
     Args:
         worker: Makes the worker, inside the event loop.
@@ -371,7 +420,7 @@ def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> None:
         TaskconsoleError: It could not start, or Redis no longer lets it work.
     """
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
-        runner.run(_main(worker))
+        return runner.run(_main(worker))
 
 
 def _busy(thread: threading.Thread) -> bool:
@@ -392,7 +441,7 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-async def _main(make: Callable[[], Worker]) -> None:
+async def _main(make: Callable[[], Worker]) -> Worker:
     worker = make()
     loop = asyncio.get_running_loop()
 
@@ -411,6 +460,7 @@ async def _main(make: Callable[[], Worker]) -> None:
         # Python would wait for threads, and asyncio for tasks that swallow cancellation, as long as those like.
         log.warning("leaving handlers behind that do not end", extra={"n": stuck})
         _leave(0)
+    return worker
 
 
 def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

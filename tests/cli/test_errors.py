@@ -22,7 +22,15 @@ READS = [
     ["doctor"],
     [],
 ]
-WRITES = [["enqueue", "hello"], ["pause", "mail"], ["resume", "mail"], ["workers", "--stop", "x"], ["scheduler"]]
+WRITES = [
+    ["enqueue", "hello"],
+    ["reschedule", "x", "--now"],
+    ["delete", "x"],
+    ["pause", "mail"],
+    ["resume", "mail"],
+    ["workers", "--stop", "x"],
+    ["scheduler"],
+]
 
 
 def is_one_line(err):

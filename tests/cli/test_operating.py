@@ -1,4 +1,5 @@
 import json
+import os
 import time
 
 import pytest
@@ -73,6 +74,140 @@ def test_an_argument_may_begin_with_a_dash(cli, raw):
     cli("enqueue", "x", "--", "-5")
 
     assert json.loads(raw.lindex("task_queue", 0))["args"] == [-5]
+
+
+OWN, PUBLIC, FAR = "{task_queue}:delayed", "delayed_tasks", 4_000_000_000.0
+
+
+@pytest.fixture
+def delayed(cli):
+    """The id of a delayed task on the queue `mail`."""
+    return cli("enqueue", "send", "-q", "mail", "--delay", "1000", "--json").json["first_id"]
+
+
+def test_reschedule_says_the_new_time_and_the_old_one(cli, raw, delayed):
+    ran = cli("reschedule", delayed, "-q", "mail", "--at", "2030-01-31T12:00:00Z")
+
+    assert raw.zrange("{mail}:delayed", 0, -1, withscores=True)[0][1] == 1896091200.0
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith(f"taskconsole: rescheduled send ({delayed}) on mail: due 2030-01-31 12:00:00Z, before 2")
+
+
+@pytest.mark.parametrize(
+    ("option", "low", "high"), [(["--delay", "90"], 80, 90), (["--delay", "0"], -10, 0), (["--now"], -10, 0)]
+)
+def test_a_task_is_rescheduled_to_a_time_from_now(cli, raw, delayed, option, low, high):
+    assert cli("reschedule", "-q", "mail", *option, delayed).code == 0
+
+    now = raw.time()
+    assert low < raw.zrange("{mail}:delayed", 0, -1, withscores=True)[0][1] - now[0] - now[1] / 1e6 <= high
+
+
+def test_a_moment_that_has_passed_means_at_once(cli, raw):
+    raw.zadd(PUBLIC, {"task1": FAR})
+
+    assert cli("reschedule", "--payload", "task1", "--at", "1999-12-31T00:00:00Z").code == 0
+    assert raw.zscore(PUBLIC, "task1") == 946598400.0
+
+
+def test_delete_takes_a_task_away_and_then_there_is_none(cli, raw, delayed):
+    ran = cli("delete", "-q", "mail", delayed)
+
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith(f"taskconsole: deleted send ({delayed}) from mail: it was due ")
+    assert not raw.exists("{mail}:delayed")
+    again = cli("delete", "-q", "mail", delayed)
+    assert (again.code, again.err.count("\n")) == (1, 1)
+    assert "is not delayed on mail" in again.err
+
+
+def test_reschedule_and_delete_tell_json_what_they_did(cli, raw):
+    raw.zadd(PUBLIC, {'{"task":"t","id":"a"}': FAR})
+
+    moved = cli("reschedule", "a", "--now", "--json")
+    assert (moved.code, moved.json) == (0, {"queue": "task_queue", "task": "a", "changed": True})
+    assert cli("delete", "a", "--json").json == {"queue": "task_queue", "task": "a", "changed": True}
+    gone = cli("reschedule", "a", "--now", "--json")
+    assert (gone.code, gone.json) == (1, {"queue": "task_queue", "task": "a", "changed": False})
+    gone = cli("delete", "a", "--json")
+    assert (gone.code, gone.json) == (1, {"queue": "task_queue", "task": "a", "changed": False})
+
+
+@pytest.mark.parametrize("key", [OWN, PUBLIC])
+@pytest.mark.parametrize(
+    "payload", [b"task1", b'{"task":"t","args":["x y"]}', b"\xff\x80", "задача".encode(), b"a\nb", b"*", b""]
+)
+def test_an_exact_payload_is_taken_as_it_is_typed(cli, raw, key, payload):
+    raw.zadd(key, {payload: FAR, b"other": FAR})
+
+    assert cli("reschedule", "--payload", os.fsdecode(payload), "--at", "2030-01-31T12:00:00Z").code == 0
+    assert raw.zscore(key, payload) == 1896091200.0
+    assert cli("delete", "--payload", "--json", os.fsdecode(payload)).code == 0
+    assert raw.zrange(key, 0, -1) == [b"other"]
+
+
+@pytest.mark.parametrize(
+    "task_id", ["*", "?[a]", "\\", 'say "hi"', "two\nlines", "задача", "\x1b[2J", "x" * 10_000, "-dash"]
+)
+def test_any_id_is_found_and_shown_on_one_line(cli, raw, task_id):
+    payload = json.dumps({"task": "t", "id": task_id})
+    raw.zadd(OWN, {payload: FAR, json.dumps({"task": "t", "id": "other", "args": [task_id]}): FAR})
+
+    for command in (["reschedule", "--now"], ["delete"]):
+        ran = cli(*command, "--", task_id)
+        assert (ran.code, ran.err.count("\n")) == (0, 1)
+        assert "\x1b" not in ran.err
+    assert raw.zcard(OWN) == 1
+    assert cli("delete", "--", task_id).code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["reschedule", "a"], 2, "give one of --delay, --at and --now"),
+        (["reschedule", "a", "--now", "--delay", "5"], 2, "give one of --delay, --at and --now"),
+        (["reschedule", "a", "--now", "--at", "2030-01-31"], 2, "give one of --delay, --at and --now"),
+        (["reschedule", "a", "--at", "tomorrow"], 2, "--at 'tomorrow'"),
+        (["reschedule", "a", "--delay", "-5"], 2, "not a number of seconds"),
+        (["reschedule", "a", "--delay", "nan"], 2, "not a number of seconds"),
+        (["reschedule", "", "--now"], 2, "the id of the task is empty"),
+        (["delete", ""], 2, "the id of the task is empty"),
+        (["delete", "\udcff"], 2, "surrogate"),
+        (["delete", "--payload", "\ud800"], 2, "surrogate"),
+        (["delete", "a", "-q", "{x}"], 2, "has a brace"),
+        (["delete", "a", "-q", ""], 2, "a queue name is empty"),
+        (["delete"], 2, "Missing argument"),
+        (["delete", "a", "b"], 2, "unexpected extra argument"),
+    ],
+    ids=ascii,
+)
+def test_what_cannot_be_done_is_said_in_one_line(cli, raw, arguments, code, said):
+    ran = cli(*arguments)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
+    assert said in ran.err
+    assert raw.dbsize() == 0
+
+
+def test_a_search_that_ends_before_the_set_is_no_plain_absence(cli, raw, monkeypatch):
+    monkeypatch.setattr("taskconsole.backends.delayed.BUDGET", 100)
+    raw.zadd(OWN, {json.dumps({"task": "t", "id": f"{i}", "args": ["x" * 100]}): FAR for i in range(1000)})
+
+    ran = cli("delete", "nowhere")
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "it may be there all the same" in ran.err
+
+
+@pytest.mark.parametrize("command", [["reschedule", "--now"], ["delete"]])
+@pytest.mark.parametrize("key", [OWN, PUBLIC])
+def test_a_key_of_another_type_is_named(cli, raw, command, key):
+    raw.set(key, "text")
+
+    ran = cli(*command, "a")
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert f"key '{key}' holds a string, not a zset" in ran.err
 
 
 def test_pause_and_resume_say_what_was_so(cli, raw):

@@ -12,7 +12,7 @@ import pytest
 from taskconsole.config import Settings
 from taskconsole.errors import StoreUnavailable
 from taskconsole.store.keys import Namespace
-from taskconsole.store.operations import OperationStore
+from taskconsole.store.operations import OperationStore, Rescheduled
 from taskconsole.store.wire import Wire
 from tests.faultproxy import FaultProxy
 from tests.faults import app as tasks
@@ -87,7 +87,7 @@ def test_f05_every_first_answer_to_operators_is_lost_and_every_action_is_done_on
     assert act(operations.pause(QUEUE, b"n", token="1", event=EVENT)) == (True, b"n")
     assert act(operations.resume(QUEUE, token="2", event=EVENT)) == (True, b"n")
     assert act(operations.delete_pending(QUEUE, b"same", 0, token="3", event=EVENT)) is True
-    assert act(operations.reschedule(QUEUE, b"d1", 3e9, token="4", event=EVENT)) == 4e9
+    assert act(operations.reschedule(QUEUE, b"d1", "3e9", token="4", event=EVENT)) == Rescheduled(4e9, 3e9)
     assert act(operations.delete(QUEUE, "delayed", b"d2", token="5", event=EVENT)) is True
     assert act(operations.requeue(QUEUE, "dead", b"x1", b"x1", token="6", event=EVENT)) is True
     assert act(operations.purge(QUEUE, "dead", token="7", event=EVENT)) == (True, 1)

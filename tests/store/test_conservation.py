@@ -473,29 +473,45 @@ class ConservationWithOperators(Conservation):
             self.notes[token] = Note("resume", note=self.paused)
             self.paused = None
 
-    @rule(i=st.integers(0, 9), due=st.booleans(), gone=st.booleans(), lost=st.booleans())
-    def reschedule(self, i, due, gone, lost):
+    def set_of(self, state: str) -> Any:
+        return {"delayed": self.delayed, "public": self.public, "dead": self.dead}[state]
+
+    @rule(
+        i=st.integers(0, 9),
+        state=st.sampled_from(["delayed", "public"]),
+        due=st.booleans(),
+        gone=st.booleans(),
+        lost=st.booleans(),
+    )
+    def reschedule(self, i, state, due, gone, lost):
         token = self.name()
-        payload = b"gone" if gone or not self.delayed else sorted(self.delayed)[i % len(self.delayed)]
-        call = self.rig.operations.reschedule(QUEUE, payload, 5.0 if due else FAR, token=token, event=EVENT)
-        if payload not in self.delayed:
+        shelf = self.set_of(state)
+        payload = b"gone" if gone or not shelf else sorted(shelf)[i % len(shelf)]
+        time = "5" if due else f"{FAR}"
+        call = self.rig.operations.reschedule(QUEUE, payload, time, token=token, event=EVENT, shelf=state)
+        if payload not in shelf:
             assert self.run(call, keep=False) is None
             return
         assert self.run(call, lost=lost) is not None
-        self.notes[token] = Note("reschedule", payload=payload, due=self.delayed[payload], new=due)
-        self.delayed[payload] = due
+        self.notes[token] = Note("reschedule", state=state, payload=payload, due=shelf[payload], new=due)
+        shelf[payload] = due
 
-    @rule(i=st.integers(0, 9), state=st.sampled_from(["delayed", "dead"]), gone=st.booleans(), lost=st.booleans())
+    @rule(
+        i=st.integers(0, 9),
+        state=st.sampled_from(["delayed", "public", "dead"]),
+        gone=st.booleans(),
+        lost=st.booleans(),
+    )
     def delete(self, i, state, gone, lost):
         token = self.name()
-        shelf = self.delayed if state == "delayed" else self.dead
+        shelf = self.set_of(state)
         payload = b"gone" if gone or not shelf else sorted(shelf)[i % len(shelf)]
         call = self.rig.operations.delete(QUEUE, state, payload, token=token, event=EVENT)
         if payload not in shelf:
             assert self.run(call, keep=False) is False
             return
         assert self.run(call, lost=lost) is True
-        due = self.delayed.pop(payload) if state == "delayed" else bool(self.dead.discard(payload))
+        due = bool(self.dead.discard(payload)) if state == "dead" else shelf.pop(payload)
         self.notes[token] = Note("delete", state=state, payload=payload, due=due)
 
     @rule(i=st.integers(0, 9), off=st.integers(-3, 3), gone=st.booleans(), lost=st.booleans())
@@ -583,13 +599,14 @@ class ConservationWithOperators(Conservation):
                     return Undone("changed", 0)
                 self.paused = None if op == "pause" else note.note
             case "reschedule":
-                if self.delayed.get(note.payload) is not note.new:
+                shelf = self.set_of(note.state)
+                if shelf.get(note.payload) is not note.new:
                     return Undone("changed", 0)
-                self.delayed[note.payload] = note.due
+                shelf[note.payload] = note.due
             case "delete" if note.state == "pending":
                 self.queue.append(note.payload)
-            case "delete" if note.state == "delayed":
-                self.place(self.delayed, note.payload, due=note.due, keep_time=True)
+            case "delete" if note.state != "dead":
+                self.place(self.set_of(note.state), note.payload, due=note.due, keep_time=True)
             case "delete":
                 self.dead.add(note.payload)
             case "purge":

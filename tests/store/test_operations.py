@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from taskconsole.errors import WrongType
-from taskconsole.store.keys import TOMBSTONE
-from taskconsole.store.operations import KEEP_TRASH, NEAR, WINDOW
+from taskconsole.errors import StoreError, WrongType
+from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
+from taskconsole.store.operations import KEEP_TRASH, NEAR, WINDOW, Rescheduled
 from tests.store.rig import EVENT, FAR, QUEUE, heard, listener
 
 
@@ -18,8 +18,9 @@ def resume(rig, token="t"):
     return rig.operations.resume(QUEUE, token=token, event=EVENT)
 
 
-def reschedule(rig, payload, due, token="t"):
-    return rig.operations.reschedule(QUEUE, payload, due, token=token, event=EVENT)
+def reschedule(rig, payload, due, token="t", shelf="delayed"):
+    due = due if isinstance(due, str) else f"{due:.6f}"
+    return rig.operations.reschedule(QUEUE, payload, due, token=token, event=EVENT, shelf=shelf)
 
 
 def delete(rig, state, payload, token="t"):
@@ -39,7 +40,11 @@ def purge(rig, state, token="t", at_most=None):
 
 
 def shelf(rig, state):
-    return {"delayed": rig.keys.delayed, "dead": rig.keys.dead}[state]
+    return {"delayed": rig.keys.delayed, "public": PUBLIC_DELAYED, "dead": rig.keys.dead}[state]
+
+
+def wake_of(rig, state):
+    return {"delayed": rig.keys.wake, "public": rig.names.public_wake}[state]
 
 
 def note(rig, token="t"):
@@ -103,19 +108,56 @@ def test_a_late_copy_of_a_resume_does_not_start_a_queue_that_was_paused_again(ri
 # -- reschedule
 
 
-def test_a_delayed_task_gets_another_time_and_the_promoters_hear_of_it(rig, store_url):
-    wake = listener(store_url, rig.keys.wake)
+@pytest.mark.parametrize("state", ["delayed", "public"])
+def test_a_delayed_task_gets_another_time_and_the_promoters_of_its_set_hear_of_it(rig, state, store_url):
+    wakes = {which: listener(store_url, wake_of(rig, which)) for which in ("delayed", "public")}
     channel = listener(store_url, rig.keys.channel)
-    rig.raw.zadd(rig.keys.delayed, {b"a": FAR, b"b": FAR})
-    assert rig.run(reschedule(rig, b"a", FAR - 5)) == FAR
-    assert rig.shelf(rig.keys.delayed) == {b"a": FAR - 5, b"b": FAR}
-    assert [float(text) for text in heard(wake)] == [FAR - 5]
+    for which in wakes:
+        rig.raw.zadd(shelf(rig, which), {b"a": FAR, b"b": FAR})
+    assert rig.run(reschedule(rig, b"a", FAR - 5, shelf=state)) == Rescheduled(FAR, FAR - 5)
+    times = {which: rig.shelf(shelf(rig, which))[b"a"] for which in wakes}
+    assert times == {"delayed": FAR, "public": FAR} | {state: FAR - 5}
+    assert {which: [float(text) for text in heard(wake)] for which, wake in wakes.items()} == {
+        "delayed": [],
+        "public": [],
+    } | {state: [FAR - 5]}
+    assert note(rig) == {
+        b"op": b"reschedule",
+        b"state": state.encode(),
+        b"payload": b"a",
+        b"score": b"4000000000",
+        b"new": b"3999999995.000000",
+    }
     assert (rig.logged(), heard(channel)) == (1, [EVENT])
 
 
-def test_rescheduling_what_is_gone_changes_nothing(rig):
-    assert rig.run(reschedule(rig, b"a", FAR)) is None
-    assert rig.dump() == {}
+@pytest.mark.parametrize("state", ["delayed", "public"])
+def test_a_time_from_now_counts_by_the_clock_of_redis_and_a_repeat_keeps_it(rig, state):
+    rig.raw.zadd(shelf(rig, state), {b"a": FAR})
+    call = reschedule(rig, b"a", "+90.5", shelf=state)
+    began = rig.now()
+    moved = rig.run(call)
+    assert began + 90.5 <= moved.due + 1e-6
+    assert moved.due <= rig.now() + 90.5
+    assert rig.shelf(shelf(rig, state)) == {b"a": moved.due}
+    assert rig.run(call) == moved
+    assert rig.shelf(shelf(rig, state)) == {b"a": moved.due}
+
+
+def test_a_time_that_redis_does_not_understand_loses_no_task(rig):
+    rig.raw.zadd(rig.keys.delayed, {b"a": FAR})
+    before = rig.dump()
+    with pytest.raises(StoreError):
+        rig.run(reschedule(rig, b"a", "soon"))
+    assert rig.dump() == before
+
+
+@pytest.mark.parametrize("state", ["delayed", "public"])
+def test_rescheduling_what_is_gone_changes_nothing(rig, state):
+    rig.raw.zadd(shelf(rig, state), {b"b": FAR})
+    before = rig.dump()
+    assert rig.run(reschedule(rig, b"a", FAR, shelf=state)) is None
+    assert rig.dump() == before
 
 
 def test_a_repeated_reschedule_answers_as_before_and_is_done_once(rig):
@@ -123,14 +165,24 @@ def test_a_repeated_reschedule_answers_as_before_and_is_done_once(rig):
     rig.run(reschedule(rig, b"a", FAR - 5, "one"))
     rig.run(reschedule(rig, b"a", FAR - 9, "two"))
     before = rig.dump()
-    assert rig.run(reschedule(rig, b"a", FAR - 5, "one")) == FAR
+    assert rig.run(reschedule(rig, b"a", FAR - 5, "one")) == Rescheduled(FAR, FAR - 5)
+    assert rig.dump() == before
+
+
+def test_a_late_copy_of_a_reschedule_does_not_touch_an_equal_task_that_came_later(rig):
+    rig.raw.zadd(PUBLIC_DELAYED, {b"a": FAR})
+    rig.run(reschedule(rig, b"a", 5, shelf="public"))
+    rig.raw.zrem(PUBLIC_DELAYED, b"a")
+    rig.raw.zadd(PUBLIC_DELAYED, {b"a": FAR - 1})
+    before = rig.dump()
+    assert rig.run(reschedule(rig, b"a", 5, shelf="public")) == Rescheduled(FAR, 5)
     assert rig.dump() == before
 
 
 # -- delete from a shelf
 
 
-@pytest.mark.parametrize("state", ["delayed", "dead"])
+@pytest.mark.parametrize("state", ["delayed", "public", "dead"])
 def test_one_task_is_taken_off_its_shelf(rig, state, store_url):
     channel = listener(store_url, rig.keys.channel)
     rig.raw.zadd(shelf(rig, state), {b"a": 5, b"b": 6})
@@ -140,7 +192,7 @@ def test_one_task_is_taken_off_its_shelf(rig, state, store_url):
     assert (rig.logged(), heard(channel)) == (1, [EVENT])
 
 
-@pytest.mark.parametrize("state", ["delayed", "dead"])
+@pytest.mark.parametrize("state", ["delayed", "public", "dead"])
 def test_deleting_what_is_gone_changes_nothing(rig, state):
     rig.raw.zadd(shelf(rig, state), {b"b": 6})
     before = rig.dump()
@@ -247,7 +299,7 @@ def test_a_late_copy_of_a_pending_delete_does_not_take_an_equal_task(rig):
 # -- requeue
 
 
-@pytest.mark.parametrize("state", ["delayed", "dead"])
+@pytest.mark.parametrize("state", ["delayed", "public", "dead"])
 @pytest.mark.parametrize(("next_to_run", "order"), [(True, [b"a!", b"z"]), (False, [b"z", b"a!"])])
 def test_a_task_goes_from_its_shelf_back_to_its_queue(rig, state, next_to_run, order, store_url):
     channel = listener(store_url, rig.keys.channel)

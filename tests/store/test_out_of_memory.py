@@ -12,7 +12,7 @@ from taskconsole.store.tasks import Settlement
 from taskconsole.store.workers import TakenBack
 from tests.servers import wait_until
 from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig
-from tests.store.test_operations import delete, delete_pending, purge, requeue
+from tests.store.test_operations import delete, delete_pending, purge, requeue, reschedule
 
 
 @pytest.fixture
@@ -114,3 +114,17 @@ def test_operators_can_make_room(full):
     assert full.run(purge(full, "pending", token="4")) == (True, 2)
     assert full.run(full.operations.undo(QUEUE, "4", event=EVENT)).what == "purge"
     assert full.pending() == [b"x1 again", b"p2"]
+
+
+@pytest.mark.parametrize(("shelf", "payload", "due"), [("delayed", b"d2", FAR), ("public", b"q1", 5.0)])
+def test_operators_can_have_tasks_run_at_another_time(full, shelf, payload, due):
+    moved = full.run(reschedule(full, payload, "+1000", shelf=shelf))
+    assert moved is not None
+    assert moved.before == due
+    assert full.run(full.operations.undo(QUEUE, "t", event=EVENT)).what == "reschedule"
+    assert full.shelf(PUBLIC_DELAYED if shelf == "public" else full.keys.delayed)[payload] == due
+
+
+def test_operators_can_take_tasks_out_of_the_public_set(full):
+    assert full.run(delete(full, "public", b"q1"))
+    assert full.shelf(PUBLIC_DELAYED) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskconsole.store.keys import PUBLIC_DELAYED
 from taskconsole.store.operations import Undone
 from tests.store.rig import EVENT, FAR, QUEUE, heard, listener
 from tests.store.test_operations import (
@@ -16,6 +17,7 @@ from tests.store.test_operations import (
     reschedule,
     resume,
     shelf,
+    wake_of,
 )
 
 
@@ -109,19 +111,34 @@ def test_a_resume_is_not_undone_when_somebody_has_paused_again(rig):
 # -- reschedule
 
 
-def test_an_undone_reschedule_gives_the_old_time_back(rig):
-    rig.raw.zadd(rig.keys.delayed, {b"a": FAR + 0.123456})
-    rig.run(reschedule(rig, b"a", 1790000000.1))
+@pytest.mark.parametrize("state", ["delayed", "public"])
+@pytest.mark.parametrize("due", [1790000000.1, "+5"])
+def test_an_undone_reschedule_gives_the_old_time_back_in_its_own_set(rig, state, due):
+    for which in ("delayed", "public"):
+        rig.raw.zadd(shelf(rig, which), {b"a": FAR + 0.123456})
+    rig.run(reschedule(rig, b"a", due, shelf=state))
     assert undo(rig) == Undone("reschedule", 0)
-    assert rig.shelf(rig.keys.delayed) == {b"a": FAR + 0.123456}
+    assert rig.shelf(rig.keys.delayed) == rig.shelf(PUBLIC_DELAYED) == {b"a": FAR + 0.123456}
 
 
-def test_an_undone_reschedule_to_an_earlier_time_wakes_the_promoters(rig, store_url):
-    rig.raw.zadd(rig.keys.delayed, {b"a": FAR - 10})
-    rig.run(reschedule(rig, b"a", FAR))
+@pytest.mark.parametrize("action", ["reschedule", "delete"])
+@pytest.mark.parametrize("state", ["delayed", "public"])
+def test_what_comes_back_to_an_earlier_time_wakes_the_promoters_of_its_set(rig, store_url, state, action):
+    rig.raw.zadd(shelf(rig, state), {b"a": FAR - 10})
+    rig.run(reschedule(rig, b"a", FAR, shelf=state) if action == "reschedule" else delete(rig, state, b"a"))
+    wakes = {which: listener(store_url, wake_of(rig, which)) for which in ("delayed", "public")}
+    undo(rig)
+    told = {which: [float(text) for text in heard(wake)] for which, wake in wakes.items()}
+    assert told == {"delayed": [], "public": []} | {state: [FAR - 10]}
+
+
+def test_undoing_what_was_not_delayed_wakes_nobody(rig, store_url):
+    rig.raw.zadd(rig.keys.delayed, {b"other": FAR})
+    fill(rig, "dead", b"a")
+    rig.run(delete(rig, "dead", b"a"))
     wake = listener(store_url, rig.keys.wake)
     undo(rig)
-    assert [float(text) for text in heard(wake)] == [FAR - 10]
+    assert heard(wake) == []
 
 
 @pytest.mark.parametrize("action", ["delete", "purge", "purge and merge"])
@@ -135,14 +152,15 @@ def test_delayed_tasks_that_come_back_wake_the_promoters(rig, store_url, action)
     assert [float(text) for text in heard(wake)] == [FAR - 10]
 
 
+@pytest.mark.parametrize("state", ["delayed", "public"])
 @pytest.mark.parametrize("moved_on", ["rescheduled", "gone"])
-def test_a_reschedule_is_not_undone_when_the_task_has_moved_on(rig, moved_on):
-    rig.raw.zadd(rig.keys.delayed, {b"a": FAR})
-    rig.run(reschedule(rig, b"a", FAR - 5))
+def test_a_reschedule_is_not_undone_when_the_task_has_moved_on(rig, state, moved_on):
+    rig.raw.zadd(shelf(rig, state), {b"a": FAR})
+    rig.run(reschedule(rig, b"a", FAR - 5, shelf=state))
     if moved_on == "gone":
-        rig.raw.zrem(rig.keys.delayed, b"a")
+        rig.raw.zrem(shelf(rig, state), b"a")
     else:
-        rig.raw.zadd(rig.keys.delayed, {b"a": FAR - 7})
+        rig.raw.zadd(shelf(rig, state), {b"a": FAR - 7})
     before = rig.dump()
     assert undo(rig) == Undone("changed", 0)
     assert rig.dump() == before
@@ -151,7 +169,7 @@ def test_a_reschedule_is_not_undone_when_the_task_has_moved_on(rig, moved_on):
 # -- delete
 
 
-@pytest.mark.parametrize("state", ["delayed", "dead"])
+@pytest.mark.parametrize("state", ["delayed", "public", "dead"])
 def test_a_deleted_task_comes_back_to_its_shelf_with_its_time(rig, state):
     rig.raw.zadd(shelf(rig, state), {b"a": FAR + 0.5, b"b": 6})
     rig.run(delete(rig, state, b"a"))

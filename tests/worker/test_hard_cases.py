@@ -146,7 +146,7 @@ def test_a_generator_is_refused_where_it_is_registered():
 async def test_a_queue_that_cannot_be_keeps_no_other_task_of_the_public_set_waiting(rig):
     rig.raw.set("session", "not a list")
     rig.raw.zadd("delayed_tasks", {'{"task":"x","queue":"session"}': 1, "good": 2})
-    promoter = Promoter(["task_queue"], settings=rig.settings, store=rig.store, wire=rig.wire, clock=rig.clock)
+    promoter = Promoter(["task_queue"], store=rig.store, wire=rig.wire, clock=rig.clock)
     assert 2 == await promoter.run_once()
     assert [b'{"task":"x","queue":"session"}', b"good"] == sorted(rig.raw.lrange("task_queue", 0, -1), reverse=True)
     assert rig.raw.zcard("delayed_tasks") == 0

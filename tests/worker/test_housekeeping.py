@@ -13,6 +13,7 @@ from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
 from taskconsole.store.wire import AsyncWire
 from taskconsole.worker.heartbeat import Heartbeat
 from taskconsole.worker.promoter import Promoter
+from taskconsole.worker.wakeups import Wakeups
 from taskconsole.worker.reclaimer import Reclaimer
 from taskconsole.worker.suspects import fingerprint
 from tests.servers import connect, eventually
@@ -148,11 +149,16 @@ async def make_promoter(make_rig):
     def make(*queues, start=True):
         rig = make_rig(*queues)
         wires.append(AsyncWire(rig.settings))
-        promoter = Promoter(
-            rig.options.queues.names, settings=rig.settings, store=rig.store, wire=wires[-1], clock=rig.clock
+        promoter = Promoter(rig.options.queues.names, store=rig.store, wire=wires[-1], clock=rig.clock)
+        wakeups = Wakeups(
+            {channel: source.queue for channel, source in promoter.channels.items()},
+            settings=rig.settings,
+            on_listener=lambda: None,
+            on_schedules=lambda _queue, _by_hand: None,
+            on_due=promoter.hear,
         )
         if start:
-            tasks.append(asyncio.create_task(promoter.run()))
+            tasks.extend(asyncio.create_task(service.run()) for service in (promoter, wakeups))
         return rig, promoter
 
     yield make

@@ -1,24 +1,30 @@
--- Record attempts that failed: out of this worker's hands, into the delayed set (retry) or the dead set (bury).
+-- Record attempts that need more than an ack: out of this worker's hands, into the delayed set (retry) or the dead
+-- set (bury), or finished as the task of a schedule (done); the end of such a task lets a buffered one go.
 -- KEYS  1 processing (LIST)  2 workers (ZSET)  3 worker (HASH)  4 delayed (ZSET)  5 dead (ZSET)  6 stats (HASH)
---       7 log (STREAM)
+--       7 log (STREAM)  8 queue (LIST)  9 running (HASH)  10 buffered (HASH)  11 schedules (HASH)
+--       12.. runs of a schedule (LIST), one for each group that names a schedule
 -- ARGV  1 worker id  2 sequence number  3 cap of the dead set  4 seconds a dead task is kept  5 cap of the log
---       6 channel  7 wake channel
---       8.. groups of five: "retry" | "bury", payload held, payload to keep, seconds from now, event
+--       6 channel  7 wake channel  8 cap of the runs
+--       9.. groups of eight: "retry" | "bury" | "done", payload held, payload to keep, seconds from now, event,
+--           schedule ("" when no task of one has ended), its task's id, what became of it (JSON)
 -- Returns {"K", settled, lost}  lost = payloads no longer in the processing list: nothing was recorded for them
 --         {"R"}                 carried out before   {"F"}  the lease was reclaimed: nothing done
 if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return {'F'} end
 if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[3], 'seq') or '0') then return {'R'} end
 -- A removal must never be followed by a refused insertion.
-for i = 4, 5 do
+for i = 4, #KEYS > 11 and #KEYS or 5 do
   local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'zset' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
+  local wanted = (i < 6 and 'zset') or (i == 6 or i > 8 and i < 12) and 'hash' or i == 7 and 'stream' or 'list'
+  if kind ~= wanted and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
 end
 redis.call('LTRIM', KEYS[1], 0, -1)
 redis.call('HSET', KEYS[3], 'seq', ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local settled, lost, buried, retried = 0, 0, 0, 0
-for i = 8, #ARGV, 5 do
+local settled, lost, buried, retried, runs = 0, 0, 0, 0, 11
+for i = 9, #ARGV, 8 do
+  local schedule = ARGV[i + 5]
+  if schedule ~= '' then runs = runs + 1 end
   if redis.call('LREM', KEYS[1], 1, ARGV[i + 1]) == 1 then
     settled = settled + 1
     if ARGV[i] == 'retry' then
@@ -27,12 +33,34 @@ for i = 8, #ARGV, 5 do
       redis.call('ZADD', KEYS[4], due, ARGV[i + 2])
       if not head or tonumber(due) < tonumber(head) then redis.call('PUBLISH', ARGV[7], due) end
       retried = retried + 1
-    else
+    elseif ARGV[i] == 'bury' then
       redis.call('ZADD', KEYS[5], string.format('%.6f', now), ARGV[i + 2])
       buried = buried + 1
     end
-    redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i + 4])
-    redis.call('PUBLISH', ARGV[6], ARGV[i + 4])
+    if ARGV[i + 4] ~= '' then
+      redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i + 4])
+      redis.call('PUBLISH', ARGV[6], ARGV[i + 4])
+    end
+    -- Anybody may name any schedule in a payload; only those that are there have a past.
+    if schedule ~= '' and redis.call('HEXISTS', KEYS[11], schedule) == 1 then
+      redis.call('LPUSH', KEYS[runs], ARGV[i + 7])
+      redis.call('LTRIM', KEYS[runs], 0, ARGV[8] - 1)
+      local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[9], schedule) or '{}')
+      if not read or type(running) ~= 'table' then running = {} end
+      running[ARGV[i + 6]] = nil
+      local waiting = next(running) == nil and redis.call('HGET', KEYS[10], schedule)
+      if waiting then
+        redis.call('LPUSH', KEYS[8], waiting)
+        redis.call('HDEL', KEYS[10], schedule)
+        local found, task = pcall(cjson.decode, waiting)
+        if found and type(task) == 'table' and task.id then running[task.id] = now end
+      end
+      if next(running) then
+        redis.call('HSET', KEYS[9], schedule, cjson.encode(running))
+      else
+        redis.call('HDEL', KEYS[9], schedule)
+      end
+    end
   else
     lost = lost + 1
   end

@@ -1,0 +1,492 @@
+"""Schedules as operators see and change them. A change is read, decided and written if nothing has moved meanwhile."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from taskconsole.backends.base import (
+    AddSchedule,
+    Applied,
+    EditSchedule,
+    PauseSchedule,
+    RemoveSchedule,
+    RestoreSchedule,
+    ResumeSchedule,
+    TriggerSchedule,
+)
+from taskconsole.backends.rows import moment_text, operator_event
+from taskconsole.errors import Changed, ScheduleError
+from taskconsole.model.definition import (
+    Owner,
+    check_schedule_name,
+    decode_definition,
+    encode_definition,
+    with_changes,
+)
+from taskconsole.model.event import EventKind
+from taskconsole.model.firing import (
+    Position,
+    decode_position,
+    decode_record,
+    encode_position,
+    go_on,
+    place,
+    replace_position,
+)
+from taskconsole.model.schedule_info import ScheduleInfo
+from taskconsole.model.stats import Pause
+from taskconsole.model.task import Envelope, check_size, encode
+from taskconsole.store.keys import check_queue_name
+from taskconsole.store.schedules import ScheduleStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.backends.base import ScheduleCommand
+    from taskconsole.model.definition import Definition
+    from taskconsole.store.call import Call
+    from taskconsole.store.keys import Namespace
+
+__all__ = ["Ask", "ScheduleDesk"]
+
+ATTEMPTS = 10
+"""How often a change is decided again because something moved: a schedule may fire ten times a second."""
+
+MAX_SCHEDULES = 20_000
+"""Read for one list."""
+
+CHUNK = 500
+
+_json = msgspec.json.Encoder()
+
+
+class Ask(Protocol):
+    """Carries out calls in one round trip, repeats them if the replies are lost, raises a refusal."""
+
+    def __call__(self, calls: list[Call[Any]], /) -> list[Any]:
+        """The answers, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A schedule as it stands, for a change."""
+
+    queue: str
+    name: str
+    raw: bytes
+    position: bytes
+    score: float | None
+    code: bytes
+    now: float
+
+    @property
+    def at(self) -> Position:
+        """Where it stands."""
+        return decode_position(self.position) or Position()
+
+    @property
+    def seen(self) -> tuple[bytes, bytes]:
+        """What must not have changed."""
+        return self.raw, self.position
+
+
+class ScheduleDesk:
+    """Reads schedules, and carries out what operators want of them.
+
+    Args:
+        names: The key names to use.
+        ask: For reading and changing; each of our calls may be repeated.
+        queues: The call for the known queues' names.
+        time: The call for the time.
+        max_payload: Bytes; a task that is larger is refused.
+    """
+
+    def __init__(
+        self, names: Namespace, ask: Ask, *, queues: Call[list[str]], time: Call[float], max_payload: int
+    ) -> None:
+        self._store, self._ask, self._queues, self._time = ScheduleStore(names), ask, queues, time
+        self._max_payload = max_payload
+
+    # -- reading
+
+    def every(self, queue: str | None = None) -> list[ScheduleInfo]:
+        """Every schedule of a queue, or of all queues, the next to fire first; at most 20,000."""
+        found: list[ScheduleInfo] = []
+        now, known = self._ask([self._time, self._queues])
+        for name in known if queue is None else [check_queue_name(queue)]:
+            found += self._of_queue(name, now, MAX_SCHEDULES - len(found))
+        return sorted(found, key=lambda info: (info.next_at is None, info.next_at or 0.0, info.queue, info.name))
+
+    def get(self, name: str, queue: str | None = None) -> ScheduleInfo:
+        """One schedule with its last runs.
+
+        Raises:
+            ScheduleError: There is none of that name, or several queues have one.
+        """
+        where = self._where(name, queue)
+        now, raw, runs = self._ask([self._time, self._store.definitions(where, [name]), self._store.runs(where, name)])
+        if not raw[0]:
+            raise ScheduleError(f"no schedule is called {name!r}")
+        (info,) = self._read(where, [(name, raw[0])], now)
+        return replace(info, runs=_records(runs))
+
+    def watched(self, queue: str) -> bool:
+        """True when somebody fires the schedules of this queue."""
+        return bool(self._ask([self._store.ticker(check_queue_name(queue))])[0])
+
+    def _of_queue(self, queue: str, now: float, most: int) -> list[ScheduleInfo]:
+        cursor, found = 0, dict[str, ScheduleInfo]()
+        while len(found) < most:
+            cursor, page = self._ask([self._store.page(queue, cursor)])[0]
+            for start in range(0, len(page), CHUNK):
+                found |= {info.name: info for info in self._read(queue, page[start : start + CHUNK], now)}
+            if cursor == 0:
+                break
+        return list(found.values())[:most]
+
+    def _read(self, queue: str, page: Sequence[tuple[str, bytes]], now: float) -> list[ScheduleInfo]:
+        # A name that is no text cannot be asked for; such a field is not ours.
+        page = [(name, raw) for name, raw in page if _is_text(name)]
+        if not page:
+            return []
+        names = [name for name, _ in page]
+        s = self._store
+        positions, times, code, running, buffered, digests = self._ask(
+            [
+                s.positions(queue, names),
+                s.times(queue, names),
+                s.code(queue, names),
+                s.running(queue, names),
+                s.buffered(queue, names),
+                s.manifests(queue, now),
+            ]
+        )
+        *runs, declared = self._ask_declared(queue, names, digests)
+        return [
+            _info(queue, name, raw, *facts)
+            for (name, raw), *facts in zip(page, positions, times, code, running, buffered, runs, declared, strict=True)
+        ]
+
+    def _ask_declared(self, queue: str, names: list[str], digests: list[str]) -> list[Any]:
+        """The last run of each, and then whether a live app declares them."""
+        s = self._store
+        answers = self._ask(
+            [
+                *(s.runs(queue, name, 1) for name in names),
+                *(s.registered(queue, digest, names) for digest in digests),
+            ]
+        )
+        votes = answers[len(names) :]
+        return [*answers[: len(names)], [any(vote[i] for vote in votes) for i in range(len(names))]]
+
+    def _where(self, name: str, queue: str | None) -> str:
+        """The queue of a schedule."""
+        check_schedule_name(name)
+        if queue is not None:
+            return check_queue_name(queue)
+        known: list[str] = self._ask([self._queues])[0]
+        found = self._ask([self._store.definitions(each, [name]) for each in known])
+        having = [each for each, (raw,) in zip(known, found, strict=True) if raw]
+        if len(having) > 1:
+            raise ScheduleError(f"several queues have a schedule called {name!r}: name one of {', '.join(having)}")
+        if not having:
+            raise ScheduleError(f"no schedule is called {name!r}")
+        return having[0]
+
+    # -- changing
+
+    def apply(self, command: ScheduleCommand, token: str) -> Applied:
+        """Carry out a command, once however often it is repeated with its token.
+
+        Raises:
+            ScheduleError: What is asked for cannot be, or there is no such schedule.
+            Changed: It moves faster than it can be changed.
+        """
+        for _ in range(ATTEMPTS):
+            applied = self._try(command, token)
+            if applied is not None:
+                return applied
+        raise Changed(f"schedule {command.name!r} changed again and again meanwhile: nothing was done, try once more")
+
+    def _try(self, command: ScheduleCommand, token: str) -> Applied | None:  # noqa: PLR0911 - one for each command
+        """One attempt; None when something moved meanwhile."""
+        match command:
+            case AddSchedule():
+                return self._add(command)
+            case EditSchedule():
+                return self._edit(command)
+            case PauseSchedule():
+                return self._pause(command)
+            case ResumeSchedule():
+                return self._resume(command)
+            case TriggerSchedule():
+                return self._trigger(command, token)
+            case RemoveSchedule():
+                return self._remove(command)
+            case RestoreSchedule():
+                return self._restore(command)
+
+    def _look(self, name: str, queue: str | None) -> _Seen:
+        where = self._where(name, queue)
+        s = self._store
+        now, raw, position, score, code = self._ask(
+            [
+                self._time,
+                *(read(where, [name]) for read in (s.definitions, s.positions, s.times, s.code)),
+            ]
+        )
+        return _Seen(where, name, raw[0], position[0], score[0], code[0], now)
+
+    def _existing(self, name: str, queue: str | None) -> tuple[_Seen, Definition]:
+        seen = self._look(name, queue)
+        if not seen.raw:
+            raise ScheduleError(f"no schedule is called {name!r} on queue {seen.queue!r}")
+        return seen, decode_definition(seen.raw)
+
+    def _add(self, command: AddSchedule) -> Applied | None:
+        seen = self._look(command.name, command.queue)
+        definition = command.definition
+        self._check_task(seen, definition)
+        if seen.raw and not command.replace:
+            raise ScheduleError(f"queue {seen.queue!r} has a schedule called {seen.name!r}: edit it, or replace it")
+        # The past of a schedule that was removed still counts: none of its instants comes twice.
+        past = self._past(seen)
+        after, then = place(seen.name, definition, past, seen.now)
+        text = f"added {seen.name} on {seen.queue}: {definition.schedule.describe()}, {_next(definition, then)}"
+        return self._put(seen, definition, after, then, EventKind.SCHEDULE_ADDED, command.by, text)
+
+    def _past(self, seen: _Seen) -> Position:
+        if seen.raw:
+            return replace_position(seen.at, instant=None)
+        note = _fields(self._ask([self._store.removed(seen.queue, seen.name)])[0])
+        last, fires = note.get("last"), note.get("fires")
+        return Position(
+            last=float(last) if isinstance(last, int | float) else None, fires=fires if isinstance(fires, int) else 0
+        )
+
+    def _edit(self, command: EditSchedule) -> Applied | None:
+        seen = self._look(command.name, command.queue)
+        if not seen.raw:
+            raise ScheduleError(f"no schedule is called {command.name!r} on queue {seen.queue!r}")
+        definition = decode_definition(with_changes(seen.raw, command.changes))
+        self._check_task(seen, definition)
+        raw = encode_definition(definition)
+        if raw == seen.raw:
+            return Applied(text=f"{seen.name} on {seen.queue} is so already", changed=False)
+        start = seen.at
+        if seen.score is None:
+            # It was paused or over: what has passed meanwhile has passed.
+            start = go_on(definition, start, seen.now)
+        after, then = place(seen.name, definition, start, seen.now)
+        same = start.trigger == after.trigger and start.instant == after.instant and seen.score is not None
+        text = f"edited {seen.name} on {seen.queue}: {definition.schedule.describe()}, {_next(definition, then)}"
+        # A time that somebody has set by hand stays as well.
+        time = "=" if same and then is not None else then
+        return self._put(seen, definition, after, time, EventKind.SCHEDULE_EDITED, command.by, text)
+
+    def _check_task(self, seen: _Seen, definition: Definition) -> None:
+        """Refuse arguments that make a task too large."""
+        sample = Envelope(definition.task, seen.name, list(definition.args), definition.kwargs, schedule=seen.name)
+        check_size(encode(sample), definition.task, self._max_payload)
+
+    def _pause(self, command: PauseSchedule) -> Applied | None:
+        seen, definition = self._existing(command.name, command.queue)
+        if definition.paused is not None:
+            text = f"{seen.name} on {seen.queue} was paused already by {definition.paused.by}"
+            return Applied(text=text, changed=False)
+        pause = Pause(by=command.by, at=round(seen.now, 3), reason=command.reason)
+        text = f"paused {seen.name} on {seen.queue}: it makes no tasks; those it has made go on"
+        kind = EventKind.SCHEDULE_PAUSED
+        return self._put(seen, replace(definition, paused=pause), seen.at, None, kind, command.by, text, command.reason)
+
+    def _resume(self, command: ResumeSchedule) -> Applied | None:
+        seen, definition = self._existing(command.name, command.queue)
+        if definition.paused is None:
+            return Applied(text=f"{seen.name} on {seen.queue} was not paused", changed=False)
+        definition = replace(definition, paused=None)
+        start = seen.at if command.catch_up else go_on(definition, seen.at, seen.now)
+        after, then = place(seen.name, definition, start, seen.now)
+        text = f"resumed {seen.name} on {seen.queue}: {_next(definition, then)}"
+        return self._put(seen, definition, after, then, EventKind.SCHEDULE_RESUMED, command.by, text)
+
+    def _put(
+        self,
+        seen: _Seen,
+        definition: Definition,
+        position: Position,
+        time: float | str | None,
+        kind: EventKind,
+        by: str,
+        text: str,
+        reason: str = "",
+    ) -> Applied | None:
+        said = f"schedule {seen.name}" + (f": {reason}" if reason else "")
+        answer = self._ask(
+            [
+                self._store.put(
+                    seen.queue,
+                    seen.name,
+                    seen=seen.seen,
+                    definition=encode_definition(definition),
+                    position=encode_position(position),
+                    time=time,
+                    event=operator_event(kind, seen.queue, round(seen.now, 3), by, said),
+                )
+            ]
+        )[0]
+        return Applied(text=text) if answer else None
+
+    def _trigger(self, command: TriggerSchedule, token: str) -> Applied:
+        seen, definition = self._existing(command.name, command.queue)
+        task_id = f"{seen.name}!{token}"
+        envelope = Envelope(
+            definition.task,
+            task_id,
+            list(definition.args),
+            definition.kwargs,
+            enqueued_at=round(seen.now, 3),
+            schedule=seen.name,
+            scheduled_at=round(seen.now, 3),
+        )
+        payload = check_size(encode(envelope), definition.task, self._max_payload)
+        text = f"schedule {seen.name}"
+        event = operator_event(EventKind.TRIGGERED, seen.queue, round(seen.now, 3), command.by, text)
+        call = self._store.trigger(seen.queue, seen.name, task_id, payload, token=token, event=event)
+        if not self._ask([call])[0]:
+            raise ScheduleError(f"no schedule is called {seen.name!r} on queue {seen.queue!r}")
+        return Applied(text=f"triggered {seen.name}: enqueued {definition.task} ({task_id}) on {seen.queue}")
+
+    def _remove(self, command: RemoveSchedule) -> Applied | None:
+        seen = self._look(command.name, command.queue)
+        if not seen.raw:
+            raise ScheduleError(f"no schedule is called {command.name!r} on queue {seen.queue!r}")
+        note = {
+            "by": command.by,
+            "at": round(seen.now, 3),
+            "last": seen.at.last,
+            "fires": seen.at.fires,
+            "definition": seen.raw.decode("utf-8", "replace"),
+            "code": seen.code.decode("utf-8", "replace"),
+        }
+        event = operator_event(
+            EventKind.SCHEDULE_REMOVED, seen.queue, round(seen.now, 3), command.by, f"schedule {seen.name}"
+        )
+        call = self._store.remove(seen.queue, seen.name, seen=seen.seen, note=_json.encode(note), event=event)
+        if not self._ask([call])[0]:
+            return None
+        hint = "; the code that declares it does not bring it back" if seen.code else ""
+        return Applied(text=f"removed {seen.name} from {seen.queue}{hint}: `restore` does, within 30 days")
+
+    def _restore(self, command: RestoreSchedule) -> Applied | None:
+        """What code declares, or what stood there before it was removed."""
+        queue = command.queue if command.queue is not None else self._removed_from(command.name)
+        seen = self._look(command.name, queue)
+        note = _fields(self._ask([self._store.removed(seen.queue, seen.name)])[0])
+        # What was removed comes back as it was; what stands there becomes what the code says.
+        code = seen.code or str(note.get("code") or "").encode()
+        raw = code if seen.raw else str(note.get("definition") or "").encode()
+        if not raw:
+            raise ScheduleError(f"nothing is known that {seen.name!r} could be restored to")
+        if raw == seen.raw:
+            return Applied(text=f"{seen.name} on {seen.queue} is as the code declares it", changed=False)
+        definition = decode_definition(raw)
+        past = seen.at if seen.raw else self._past(seen)
+        if past.trigger == definition.trigger and seen.score is None:
+            past = go_on(definition, past, seen.now)
+        after, then = place(seen.name, definition, past, seen.now)
+        call = self._store.put(
+            seen.queue,
+            seen.name,
+            seen=seen.seen,
+            definition=encode_definition(definition),
+            position=encode_position(after),
+            time=then,
+            code=code,
+            event=operator_event(
+                EventKind.SCHEDULE_ADDED, seen.queue, round(seen.now, 3), command.by, f"schedule {seen.name}, restored"
+            ),
+        )
+        if not self._ask([call])[0]:
+            return None
+        return Applied(text=f"restored {seen.name} on {seen.queue}: {_next(definition, then)}")
+
+    def _removed_from(self, name: str) -> str | None:
+        check_schedule_name(name)
+        known = self._ask([self._queues])[0]
+        notes = self._ask([self._store.removed(queue, name) for queue in known])
+        having = [queue for queue, note in zip(known, notes, strict=True) if note]
+        # Else it stands somewhere, and is to become what the code says.
+        return having[0] if len(having) == 1 else None
+
+
+def _info(
+    queue: str,
+    name: str,
+    raw: bytes,
+    position: bytes,
+    score: float | None,
+    code: bytes,
+    running: bytes,
+    buffered: bytes,
+    runs: list[bytes],
+    declared: bool,
+) -> ScheduleInfo:
+    definition, trouble = None, ""
+    try:
+        definition = decode_definition(raw)
+    except ScheduleError as error:
+        trouble = str(error)
+    at = decode_position(position) or Position()
+    return ScheduleInfo(
+        name=name,
+        queue=queue,
+        definition=definition,
+        raw=raw,
+        trouble=trouble,
+        next_at=score,
+        instant=at.instant,
+        last=at.last,
+        fires=at.fires,
+        running=_unfinished(running),
+        buffered=bool(buffered),
+        runs=_records(runs),
+        orphan=definition is not None and definition.owner is Owner.CODE and not declared,
+        changed=bool(code) and code != raw,
+    )
+
+
+def _records(raws: Sequence[bytes]) -> tuple[Any, ...]:
+    return tuple(record for record in map(decode_record, raws) if record is not None)
+
+
+def _unfinished(raw: bytes) -> tuple[tuple[str, float], ...]:
+    found = [(k, float(v)) for k, v in _fields(raw).items() if isinstance(v, int | float)]
+    return tuple(sorted(found, key=lambda pair: pair[1]))
+
+
+def _fields(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _next(definition: Definition, time: float | str | None) -> str:
+    if definition.paused is not None:
+        return "paused"
+    if not isinstance(time, float):
+        return "there is no next time" if time is None else "its next time stays"
+    return f"next {moment_text(time)}"

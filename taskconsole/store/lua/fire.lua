@@ -1,0 +1,57 @@
+-- Make the tasks of a schedule whose time has come, and say when it comes next: if all is still as the caller saw it.
+-- KEYS  1 next (ZSET)  2 schedules (HASH)  3 positions (HASH)  4 running (HASH)  5 buffered (HASH)  6 queue (LIST)
+--       7 runs of this schedule (LIST)  8 log (STREAM)  9 stats (HASH)
+-- ARGV  1 name  2 its score  3 its definition ("" for none)  4 its position ("" for none)
+--       5 next score ("" for none)  6 next position ("" for none)  7 "allow" | "skip" | "buffer_one"
+--       8 channel  9 cap of the log ("0": not worth keeping)  10 event when tasks are made
+--       11 what was missed (JSON, "" for nothing)  12 event for that  13 how many were missed  14 cap of the runs
+--       15.. groups of three: id, payload, what to note when it is skipped (JSON)
+-- Returns {"fired", made, skipped, buffered}, {"changed"} when something has moved on, {"early", now} before its time
+-- Two callers that saw the same can not both come through: that is what makes one task an instant, without a leader.
+local name = ARGV[1]
+if redis.call('ZSCORE', KEYS[1], name) ~= ARGV[2]
+  or (redis.call('HGET', KEYS[2], name) or '') ~= ARGV[3]
+  or (redis.call('HGET', KEYS[3], name) or '') ~= ARGV[4] then return {'changed'} end
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+if now < tonumber(ARGV[2]) then return {'early', string.format('%.6f', now)} end
+local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[4], name) or '{}')
+if not read or type(running) ~= 'table' then running = {} end
+local made, skipped, buffered, busy = 0, 0, 0, next(running) ~= nil
+-- The push comes first: when it is refused (another type, out of memory) nothing has been done.
+for i = 15, #ARGV, 3 do
+  if ARGV[7] == 'allow' or not busy then
+    redis.call('LPUSH', KEYS[6], ARGV[i + 1])
+    running[ARGV[i]] = now
+    made, busy = made + 1, true
+  elseif ARGV[7] == 'buffer_one' and redis.call('HSETNX', KEYS[5], name, ARGV[i + 1]) == 1 then
+    buffered = buffered + 1
+  else
+    redis.call('LPUSH', KEYS[7], ARGV[i + 2])
+    skipped = skipped + 1
+  end
+end
+if ARGV[5] == '' then redis.call('ZREM', KEYS[1], name) else redis.call('ZADD', KEYS[1], ARGV[5], name) end
+if ARGV[6] == '' then redis.call('HDEL', KEYS[3], name) else redis.call('HSET', KEYS[3], name, ARGV[6]) end
+if made > 0 then
+  -- Where nobody finishes them the newest are enough.
+  local ids = {}
+  for id in pairs(running) do ids[#ids + 1] = id end
+  if #ids > 20 then
+    table.sort(ids, function(a, b) return tonumber(running[a]) < tonumber(running[b]) end)
+    for i = 1, #ids - 20 do running[ids[i]] = nil end
+  end
+  redis.call('HSET', KEYS[4], name, cjson.encode(running))
+  redis.call('HINCRBY', KEYS[9], 'fired', made)
+  if ARGV[9] ~= '0' then redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[9], '*', 'e', ARGV[10]) end
+  redis.call('PUBLISH', ARGV[8], ARGV[10])
+end
+if ARGV[11] ~= '' then
+  redis.call('LPUSH', KEYS[7], ARGV[11])
+  redis.call('HINCRBY', KEYS[9], 'missed', ARGV[13])
+  if ARGV[9] ~= '0' then redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[9], '*', 'e', ARGV[12]) end
+  redis.call('PUBLISH', ARGV[8], ARGV[12])
+end
+if skipped > 0 then redis.call('HINCRBY', KEYS[9], 'skipped', skipped) end
+if skipped > 0 or ARGV[11] ~= '' then redis.call('LTRIM', KEYS[7], 0, ARGV[14] - 1) end
+return {'fired', made, skipped, buffered}

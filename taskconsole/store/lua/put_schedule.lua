@@ -1,0 +1,31 @@
+-- Write a schedule: definition, position and next time together, if it is still as the caller saw it.
+-- KEYS  1 schedules (HASH)  2 next (ZSET)  3 positions (HASH)  4 code (HASH)  5 removed (STRING)  6 log (STREAM)
+-- ARGV  1 name  2 definition seen ("" for none)  3 definition to write  4 position seen ("" for none)
+--       5 position to write  6 score ("" for none, "=" to leave it)  7 what the code says ("" to leave that)
+--       8 "1" to bring back what was removed  9 cap of the log  10 channel  11 event ("" for none)  12 wake channel
+-- Returns 1 written, 2 it was so already (a repeated call), 0 something has moved on, -1 it was removed by an operator
+local name = ARGV[1]
+local definition = redis.call('HGET', KEYS[1], name) or ''
+local position = redis.call('HGET', KEYS[3], name) or ''
+if ARGV[8] ~= '1' and redis.call('EXISTS', KEYS[5]) == 1 then return -1 end
+if definition ~= ARGV[2] or position ~= ARGV[4] then
+  if definition == ARGV[3] and position == ARGV[5] then return 2 end
+  return 0
+end
+local head = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+redis.call('HSET', KEYS[1], name, ARGV[3])
+redis.call('HSET', KEYS[3], name, ARGV[5])
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[4], name, ARGV[7]) end
+redis.call('DEL', KEYS[5])
+if ARGV[6] == '' then
+  redis.call('ZREM', KEYS[2], name)
+elseif ARGV[6] ~= '=' then
+  redis.call('ZADD', KEYS[2], ARGV[6], name)
+  -- Tickers sleep until the head is due: tell them when it has moved forward.
+  if not head or tonumber(ARGV[6]) < tonumber(head) then redis.call('PUBLISH', ARGV[12], 'next') end
+end
+if ARGV[11] ~= '' then
+  redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[9], '*', 'e', ARGV[11])
+  redis.call('PUBLISH', ARGV[10], ARGV[11])
+end
+return 1

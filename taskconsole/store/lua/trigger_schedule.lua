@@ -1,0 +1,18 @@
+-- Make one task of a schedule now; its regular instants are not touched.
+-- KEYS  1 schedules (HASH)  2 running (HASH)  3 queue (LIST)  4 note (HASH)  5 log (STREAM)  6 stats (HASH)
+-- ARGV  1 name  2 id  3 payload  4 seconds to keep the note  5 cap of the log  6 channel  7 event
+-- Returns 1, or 0 when there is no such schedule; a repeat with its note answers 1
+if redis.call('EXISTS', KEYS[4]) == 1 then return 1 end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[2], ARGV[1]) or '{}')
+if not read or type(running) ~= 'table' then running = {} end
+local time = redis.call('TIME')
+running[ARGV[2]] = time[1] + time[2] / 1000000
+redis.call('LPUSH', KEYS[3], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(running))
+redis.call('HSET', KEYS[4], 'op', 'trigger')
+redis.call('EXPIRE', KEYS[4], ARGV[4])
+redis.call('HINCRBY', KEYS[6], 'fired', 1)
+redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[7])
+redis.call('PUBLISH', ARGV[6], ARGV[7])
+return 1

@@ -1,0 +1,192 @@
+"""The schedules that the app's code declares: put into Redis at the start, and confirmed while this process lives."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
+from taskconsole.model.definition import decode_definition, encode_definition, merged
+from taskconsole.model.event import EventKind, encode_event
+from taskconsole.model.firing import decode_position, encode_position, place
+from taskconsole.worker.logs import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.registry import DeclaredSchedule
+    from taskconsole.store.call import Call
+    from taskconsole.store.schedules import ScheduleStore
+    from taskconsole.store.wire import AsyncWire
+    from taskconsole.worker.server_clock import ServerClock
+
+__all__ = ["Registrar"]
+
+log = logging.getLogger(__name__)
+
+CONFIRM = 60.0
+"""Seconds between two confirmations that these schedules are still declared."""
+
+CHUNK = 500
+"""Schedules looked at in one go."""
+
+BATCH = 100
+"""Schedules written in one round trip."""
+
+SLICE = 0.004
+"""Seconds of work without a turn of the loop."""
+
+ATTEMPTS = 5
+"""How often to try when others write the same schedules at the same moment."""
+
+
+class Registrar:
+    """Registers what code declares, without undoing what operators have done to it."""
+
+    def __init__(
+        self, declared: Sequence[DeclaredSchedule], *, store: ScheduleStore, wire: AsyncWire, clock: ServerClock
+    ) -> None:
+        self._store, self._wire, self._clock = store, wire, clock
+        self._by_queue: dict[str, list[DeclaredSchedule]] = {}
+        for schedule in declared:
+            self._by_queue.setdefault(schedule.queue, []).append(schedule)
+        self._complain = RateLimit(60)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        fresh = True
+        while self._by_queue:
+            try:
+                for queue, schedules in self._by_queue.items():
+                    # Redis may have lost everything since.
+                    if fresh or not await self._confirm(queue, schedules):
+                        await self.run_once(queue)
+                fresh = False
+            except (StoreError, StoreUnavailable) as error:
+                if self._complain("register"):
+                    log.warning("schedules not registered", extra={"reason": str(error)})
+                await asyncio.sleep(1.0)
+                continue
+            await asyncio.sleep(CONFIRM)
+        await asyncio.Event().wait()
+
+    async def run_once(self, queue: str) -> int:
+        """Register all that code declares for a queue; returns how many were written."""
+        schedules = self._by_queue.get(queue, [])
+        written = 0
+        for start in range(0, len(schedules), CHUNK):
+            open_ones = schedules[start : start + CHUNK]
+            for _ in range(ATTEMPTS):
+                done, open_ones = await self._register(queue, open_ones)
+                written += done
+                if not open_ones:
+                    break
+            else:
+                log.warning("schedules change faster than they can be registered", extra={"queue": queue})
+        await self._tell(queue, schedules)
+        if written:
+            log.info("schedules registered", extra={"queue": queue, "n": written, "of": len(schedules)})
+        return written
+
+    async def _register(self, queue: str, schedules: list[DeclaredSchedule]) -> tuple[int, list[DeclaredSchedule]]:
+        """Write what is new or changed; returns how many, and those that others changed meanwhile."""
+        names = [schedule.name for schedule in schedules]
+        s = self._store
+        found: list[Any] = await self._wire.run_all(
+            [s.definitions(queue, names), s.positions(queue, names), s.code(queue, names)]
+        )
+        for answer in found:
+            if isinstance(answer, Exception):
+                raise answer
+        calls: list[Call[int]] = []
+        asked: list[DeclaredSchedule] = []
+        turn = time.monotonic()
+        for schedule, current, position, code in zip(schedules, *found, strict=True):
+            call = self._call(queue, schedule, current, position, code)
+            if call is not None:
+                calls.append(call)
+                asked.append(schedule)
+            if time.monotonic() - turn > SLICE:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        answers: list[Any] = []
+        for start in range(0, len(calls), BATCH):
+            answers += await self._wire.run_all(calls[start : start + BATCH])
+        return self._judge(queue, asked, answers)
+
+    @staticmethod
+    def _judge(
+        queue: str, asked: Sequence[DeclaredSchedule], answers: Sequence[Any]
+    ) -> tuple[int, list[DeclaredSchedule]]:
+        again: list[DeclaredSchedule] = []
+        for schedule, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Exception):
+                raise answer
+            if answer == 0:
+                again.append(schedule)
+            elif answer == -1:
+                extra = {"queue": queue, "schedule": schedule.name}
+                log.warning("removed by an operator, so not registered (schedules restore)", extra=extra)
+        return answers.count(1), again
+
+    def _call(
+        self, queue: str, schedule: DeclaredSchedule, current: bytes, position: bytes, code: bytes
+    ) -> Call[int] | None:
+        """The call that brings one schedule up to date; None when it is."""
+        wanted = encode_definition(schedule.definition)
+        if current and code == wanted:
+            return None
+        definition, event = schedule.definition, b""
+        if current:
+            try:
+                before = decode_definition(current)
+                definition = decode_definition(merged(code or current, current, wanted))
+            except ScheduleError as error:
+                extra = {"queue": queue, "schedule": schedule.name, "reason": str(error)}
+                log.warning("schedule does not follow the code: what stands in Redis was changed", extra=extra)
+                return None
+            if not code and before.owner != "code":
+                extra = {"queue": queue, "schedule": schedule.name}
+                log.warning("an operator has a schedule of that name: not registered", extra=extra)
+                return None
+            if encode_definition(definition) != current:
+                event = self._event(EventKind.SCHEDULE_EDITED, queue, schedule.name)
+        else:
+            event = self._event(EventKind.SCHEDULE_ADDED, queue, schedule.name)
+        seen = decode_position(position)
+        same = seen is not None and seen.trigger == definition.trigger
+        after, then = place(schedule.name, definition, seen, self._clock.now())
+        return self._store.put(
+            queue,
+            schedule.name,
+            seen=(current, position),
+            definition=encode_definition(definition),
+            position=position if same else encode_position(after),
+            time="=" if current and same else then,
+            code=wanted,
+            revive=False,
+            event=event,
+        )
+
+    def _event(self, kind: EventKind, queue: str, name: str) -> bytes:
+        return encode_event(kind, queue, self._clock.now(), [{"text": f"schedule {name}, by the app's code"}], 1)
+
+    async def _confirm(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> bool:
+        known = await self._wire.run(self._store.manifest(queue, _digest(schedules)))
+        return known > 0
+
+    async def _tell(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> None:
+        if not schedules or await self._confirm(queue, schedules):
+            return
+        digest = _digest(schedules)
+        names = [schedule.name for schedule in schedules]
+        for start in range(0, len(names), 1000):
+            await self._wire.run(self._store.manifest(queue, digest, names[start : start + 1000]))
+
+
+def _digest(schedules: Sequence[DeclaredSchedule]) -> str:
+    text = "\0".join(sorted(schedule.name for schedule in schedules))
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:16]

@@ -1,0 +1,153 @@
+"""Definitions that nobody announced: written, changed or taken out by hand, with redis-cli or anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from taskconsole.errors import ScheduleError
+from taskconsole.model.event import EventKind, encode_event
+from taskconsole.model.firing import decode_position, encode_position, go_on, place
+from taskconsole.worker.logs import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.store.call import Call
+    from taskconsole.store.schedules import ScheduleStore
+    from taskconsole.store.wire import AsyncWire
+    from taskconsole.worker.definitions import Definitions
+    from taskconsole.worker.server_clock import ServerClock
+
+__all__ = ["Sweeper"]
+
+log = logging.getLogger(__name__)
+
+EVERY = 9.0
+"""Seconds between two looks at all definitions of a queue."""
+
+SLICE = 0.004
+"""Seconds of work without a turn of the loop."""
+
+
+class Sweeper:
+    """Finds definitions whose next time is not what they say, and puts that right."""
+
+    def __init__(self, *, store: ScheduleStore, wire: AsyncWire, clock: ServerClock, definitions: Definitions) -> None:
+        self._store, self._wire, self._clock, self._definitions = store, wire, clock, definitions
+        self._swept: dict[str, float] = {}
+        self._wanted = asyncio.Event()
+        self._complain = RateLimit(600)
+
+    def is_time(self, queue: str) -> bool:
+        """True when the last look is a while ago."""
+        return time.monotonic() - self._swept.get(queue, -EVERY) >= EVERY
+
+    def nudge(self) -> None:
+        """There is something to do."""
+        self._wanted.set()
+
+    async def wait(self) -> None:
+        """Until there is something to do."""
+        await self._wanted.wait()
+        self._wanted.clear()
+
+    async def run_once(self, queue: str) -> int:
+        """Look at all definitions of a queue, page by page; returns how many were put right."""
+        self._swept[queue] = time.monotonic()
+        cursor, changed, count = 0, 0, 0
+        while True:
+            cursor, page = await self._wire.run(self._store.page(queue, cursor))
+            if page:
+                count += len(page)
+                changed += await self._page(queue, page)
+            if cursor == 0:
+                break
+        return changed + await self._orphaned(queue, count)
+
+    async def _page(self, queue: str, page: Sequence[tuple[str, bytes]]) -> int:
+        readable = [(name, raw) for name, raw in page if self._is_readable(queue, name, raw)]
+        if not readable:
+            return 0
+        names = [name for name, _ in readable]
+        positions, times = await self._wire.run_all(
+            [self._store.positions(queue, names), self._store.times(queue, names)]
+        )
+        for answer in (positions, times):
+            if isinstance(answer, Exception):
+                raise answer
+        calls: list[Call[int]] = []
+        turn = time.monotonic()
+        for (name, raw), position, at in zip(readable, positions, times, strict=True):
+            call = self._mended(queue, name, raw, position, at)
+            if call is not None:
+                calls.append(call)
+            if time.monotonic() - turn > SLICE:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        answers = await self._wire.run_all(calls)
+        done = answers.count(1)
+        if done:
+            log.info("schedules written by hand", extra={"queue": queue, "n": done})
+        return done
+
+    def _is_readable(self, queue: str, name: str, raw: bytes) -> bool:
+        try:
+            self._definitions.read(name, raw)
+        except ScheduleError as error:
+            if self._complain(f"{queue}\0{name}"):
+                log.error("no schedule", extra={"queue": queue, "schedule": name, "reason": str(error)})  # noqa: TRY400
+            return False
+        return True
+
+    def _mended(self, queue: str, name: str, raw: bytes, position: bytes, at: float | None) -> Call[int] | None:
+        """The call that makes position and time what the definition says; None when they are."""
+        definition = self._definitions.read(name, raw)
+        before = decode_position(position)
+        now = self._clock.now()
+        start = before
+        if before is not None and at is None and before.trigger == definition.trigger:
+            # Not on the agenda: it was paused, is over, or somebody took it off. What passed has passed.
+            start = go_on(definition, before, now)
+        after, then = place(name, definition, start, now)
+        if before is not None and before.trigger == definition.trigger and (at is None) == (then is None):
+            return None
+        # Who wrote the definition and a time by hand means that time.
+        by_hand = at is not None and (before is None or before.time is None or abs(at - before.time) > 1e-4)
+        return self._store.put(
+            queue,
+            name,
+            seen=(raw, position),
+            definition=raw,
+            position=encode_position(after),
+            time="=" if by_hand and definition.paused is None else then,
+            revive=True,
+        )
+
+    async def _orphaned(self, queue: str, definitions: int) -> int:
+        """Forget what is left of schedules whose definition was taken out by hand."""
+        if await self._wire.run(self._store.positions_count(queue)) <= definitions:
+            return 0
+        cursor, forgotten = 0, 0
+        while True:
+            cursor, names = await self._wire.run(self._store.positions_page(queue, cursor))
+            if names:
+                found = await self._wire.run(self._store.definitions(queue, [name for name, _ in names]))
+                for (name, position), raw in zip(names, found, strict=True):
+                    if not raw:
+                        forgotten += await self.forget(queue, name, position)
+            if cursor == 0:
+                return forgotten
+
+    async def forget(self, queue: str, name: str, position: bytes) -> int:
+        """Take away what is left of a schedule that has no definition any more; 1 when that was done."""
+        now = self._clock.now()
+        note = msgspec.json.encode({"by": "?", "at": round(now, 3), "reason": "taken out of the hash"})
+        text = [{"text": f"schedule {name}: taken out by hand"}]
+        event = encode_event(EventKind.SCHEDULE_REMOVED, queue, now, text, 1)
+        call = self._store.remove(queue, name, seen=(b"", position), note=note, event=event)
+        return 1 if await self._wire.run(call) else 0

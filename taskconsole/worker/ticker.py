@@ -1,0 +1,342 @@
+"""Schedules whose time has come. Any number of tickers may run: making the tasks of an instant is compare-and-set.
+
+Nobody leads. What is due is fired by whoever comes first; the others find that it has moved on. One of them, and
+another within seconds when it is gone, also looks after the definitions (Sweeper) and after what is late: that
+nobody fired it in time means that nobody was there, and a burst of it is spread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
+from taskconsole.model.definition import Overlap
+from taskconsole.model.event import EventKind, encode_event
+from taskconsole.model.firing import ON_TIME, RunRecord, decode_position, encode_position, encode_record, plan, run_id
+from taskconsole.model.task import Envelope, encode
+from taskconsole.store.schedules import Due, Fired, Made
+from taskconsole.worker.logs import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.model.definition import Definition
+    from taskconsole.model.firing import Firing
+    from taskconsole.store.call import Call
+    from taskconsole.store.schedules import ScheduleStore
+    from taskconsole.store.wire import AsyncWire
+    from taskconsole.worker.definitions import Definitions
+    from taskconsole.worker.server_clock import ServerClock
+    from taskconsole.worker.sweeper import Sweeper
+    from taskconsole.worker.whereabouts import Whereabouts
+
+__all__ = ["Ticker"]
+
+log = logging.getLogger(__name__)
+
+POLL = 10.0
+"""Seconds between looks at a queue's schedules when nothing is due and nobody calls."""
+
+EARLY = 0.0008
+"""Seconds to wake before the time: timers are late, Redis itself decides what is due."""
+
+BATCH = 100
+"""Schedules fired in one round trip."""
+
+LATE_BATCH, LATE_PAUSE = 50, 0.05
+"""Late schedules handled at once, and the seconds between two such portions."""
+
+LATE_RATE = 2_000.0
+"""Tasks a second that are made for what is late: a queue should not be buried by its past."""
+
+SLICE = 0.004
+"""Seconds of planning without a turn of the loop."""
+
+LOGGED = 60.0
+"""Seconds between two instants from which on a fire is worth a place in the log, which is capped."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One queue and when to look at its schedules next (monotonic seconds)."""
+
+    queue: str
+    look: float = 0.0
+    """When something is due."""
+    attend: float = 0.0
+    """When to say that we are here, and to ask for the first time."""
+    late: float = float("inf")
+    """When to look for what is late; never, while that is another's."""
+    called: bool = False
+    """Somebody has called since we last asked."""
+    sweep: bool = False
+    """The definitions are to be looked at."""
+    sweeps: bool = False
+    """That is our business."""
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What one due schedule comes to."""
+
+    due: Due
+    definition: Definition
+    firing: Firing
+    call: Call[Fired]
+
+
+class Ticker:
+    """Fires the schedules of some queues.
+
+    Args:
+        queues: Whose schedules.
+        who: This process, as others will read it.
+        sweeper: Looks after definitions.
+        whereabouts: Finds out about tasks that seem never to end.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[str],
+        *,
+        who: str,
+        store: ScheduleStore,
+        wire: AsyncWire,
+        clock: ServerClock,
+        definitions: Definitions,
+        sweeper: Sweeper,
+        whereabouts: Whereabouts,
+    ) -> None:
+        self._who, self._store, self._wire, self._clock = who, store, wire, clock
+        self._definitions, self._sweeper, self._whereabouts = definitions, sweeper, whereabouts
+        self._watches = {queue: _Watch(queue) for queue in queues}
+        self._called = asyncio.Event()
+        self._complain = RateLimit(60)
+
+    def call(self, queue: str, by_hand: bool) -> None:
+        """Look now: the first time of a queue may have come forward, or definitions were written by hand."""
+        watch = self._watches.get(queue)
+        if watch is not None:
+            watch.attend, watch.called = 0.0, True
+            watch.sweep = watch.sweep or by_hand
+            self._called.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._loop(), name="ticker loop")
+            group.create_task(self._sweep(), name="ticker sweep")
+            group.create_task(self._whereabouts.run(), name="whereabouts")
+
+    async def leave(self) -> None:
+        """Let another look after the definitions at once; for a stop in order."""
+        for watch in self._watches.values():
+            if watch.sweeps:
+                await self._wire.run(self._store.give_up_sweeping(watch.queue))
+
+    async def _loop(self) -> None:
+        while True:
+            self._called.clear()
+            await self.run_once()
+            pause = min(min(w.look, w.attend, w.late) for w in self._watches.values()) - time.monotonic()
+            if pause > 0:
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._called.wait()
+                except TimeoutError:
+                    continue
+
+    async def run_once(self) -> int:
+        """Look at every queue whose time has come; returns how many tasks were made."""
+        made = 0
+        for watch in self._watches.values():
+            if min(watch.look, watch.attend, watch.late) > time.monotonic():
+                continue
+            try:
+                made += await self._tick(watch)
+                watch.failed = 0
+            except (StoreUnavailable, StoreError) as error:
+                watch.failed += 1
+                if self._complain(watch.queue):
+                    log.warning("schedules wait", extra={"queue": watch.queue, "reason": str(error)})
+                pause = min(0.1 * 2**watch.failed, 2.0)
+                watch.attend = watch.look = watch.late = time.monotonic() + pause
+        return made
+
+    async def _tick(self, watch: _Watch) -> int:
+        if watch.attend <= time.monotonic():
+            await self._attend(watch)
+        made = 0
+        if watch.look <= time.monotonic():
+            made += await self._fire_due(watch)
+        if watch.late <= time.monotonic():
+            made += await self._catch_up(watch)
+        return made
+
+    async def _attend(self, watch: _Watch) -> None:
+        watch.called = False
+        answer = await self._wire.run(self._store.attend(watch.queue, self._who))
+        now = time.monotonic()
+        watch.look = self._when(answer.next_due)
+        watch.attend = now + POLL
+        became = answer.wait == 0 and not watch.sweeps
+        watch.sweeps = answer.wait == 0
+        if watch.sweeps:
+            watch.sweep = watch.sweep or became or self._sweeper.is_time(watch.queue)
+            late = answer.next_due is not None and answer.next_due < answer.now - ON_TIME
+            watch.late = min(watch.late, now) if late else float("inf")
+        else:
+            watch.late = float("inf")
+            watch.attend = now + min(POLL, answer.wait + 0.1)
+        if watch.called:
+            watch.attend = now
+        if watch.sweep:
+            self._sweeper.nudge()
+
+    def _when(self, at: float | None) -> float:
+        """The monotonic time to wake for something due at `at`, by Redis; what is late is another matter."""
+        if at is None:
+            return float("inf")
+        return time.monotonic() + max(0.0, at - self._clock.now() - EARLY)
+
+    async def _fire_due(self, watch: _Watch) -> int:
+        """Fire what is due, in time or nearly so; notes when to look next."""
+        made = 0
+        while True:
+            now = self._clock.now()
+            agenda = await self._wire.run(
+                self._store.due(watch.queue, now - ON_TIME - 1.0, now + 2 * EARLY, limit=BATCH)
+            )
+            watch.look = self._when(agenda.next_due)
+            fired, some = await self._fire(watch, agenda.due, agenda.now)
+            made += some
+            if len(agenda.due) < BATCH or not fired:
+                return made
+
+    async def _catch_up(self, watch: _Watch) -> int:
+        """Handle a portion of what is late."""
+        agenda = await self._wire.run(self._store.due(watch.queue, None, self._clock.now() - ON_TIME, limit=LATE_BATCH))
+        _, made = await self._fire(watch, agenda.due, agenda.now)
+        pause = max(LATE_PAUSE, made / LATE_RATE)
+        watch.late = time.monotonic() + pause if len(agenda.due) == LATE_BATCH else float("inf")
+        return made
+
+    async def _fire(self, watch: _Watch, due: Sequence[Due], now: float) -> tuple[int, int]:
+        """Decide and fire; returns how many schedules have moved on, and how many tasks were made."""
+        decisions: list[_Decision] = []
+        turn = time.monotonic()
+        for one in due:
+            decision = await self._decide(watch.queue, one, max(now, self._clock.now()))
+            if decision is not None:
+                decisions.append(decision)
+            if time.monotonic() - turn > SLICE:
+                # Planning takes its time when there is much to catch up with; tasks in this loop must go on.
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        fired = made = 0
+        answers = await self._wire.run_all([decision.call for decision in decisions])
+        for decision, answer in zip(decisions, answers, strict=True):
+            if isinstance(answer, Exception):
+                # The others were fired; this one is still due, and is looked at again after a moment.
+                watch.look = min(watch.look, time.monotonic() + 0.5)
+                if self._complain(watch.queue):
+                    extra = {"queue": watch.queue, "schedule": decision.due.name, "reason": str(answer)}
+                    log.error("a schedule cannot be fired", extra=extra)
+            else:
+                fired += answer.done
+                made += self._note(watch, decision, answer)
+        return fired, made
+
+    def _note(self, watch: _Watch, decision: _Decision, fired: Fired) -> int:
+        """Plan the next look, and say what is worth saying."""
+        name, firing = decision.due.name, decision.firing
+        if fired.early:
+            watch.look = min(watch.look, self._when(float(decision.due.score)))
+            return 0
+        # When another was faster, it has come to the same next time.
+        watch.look = min(watch.look, self._when(firing.time))
+        if not fired.done:
+            return 0
+        extra = {"queue": watch.queue, "schedule": name}
+        if firing.missed:
+            log.warning("missed", extra={**extra, "n": firing.missed, "made": fired.made, "reason": firing.why})
+        if fired.skipped or fired.buffered:
+            log.info("overlap", extra={**extra, "skipped": fired.skipped, "buffered": fired.buffered})
+            self._whereabouts.suspect(watch.queue, name)
+        return fired.made
+
+    async def _decide(self, queue: str, due: Due, now: float) -> _Decision | None:
+        """What to do with one due schedule; None when it was put aside."""
+        try:
+            if not due.definition:
+                await self._sweeper.forget(queue, due.name, due.position)
+                return None
+            definition = self._definitions.read(due.name, due.definition)
+        except ScheduleError as error:
+            if self._complain(f"{queue}\0{due.name}"):
+                log.error("no schedule", extra={"queue": queue, "schedule": due.name, "reason": str(error)})  # noqa: TRY400
+            # The sweeper puts it back when somebody has mended it.
+            await self._wire.run(self._store.unset(queue, due.name))
+            return None
+        firing = plan(due.name, definition, decode_position(due.position), float(due.score), now)
+        return _Decision(due, definition, firing, self._call(queue, due, definition, firing, now))
+
+    def _call(self, queue: str, due: Due, definition: Definition, firing: Firing, now: float) -> Call[Fired]:
+        tasks = [_make(due.name, definition, instant, now) for instant in firing.instants]
+        named = [{"task": definition.task[:200], "id": task.id, "text": f"schedule {due.name}"} for task in tasks]
+        missed = None
+        if firing.missed:
+            record = RunRecord(outcome="missed", at=now, instant=firing.position.last, n=firing.missed, text=firing.why)
+            more = "more than " if firing.at_least else ""
+            text = f"schedule {due.name}: {more}{firing.missed:,} missed: {firing.why}"
+            event = encode_event(
+                EventKind.MISSED, queue, now, [{"task": definition.task[:200], "text": text}], firing.missed
+            )
+            missed = (encode_record(record), event, firing.missed)
+        rare = firing.time is None or firing.by_hand or firing.time - now >= LOGGED
+        return self._store.fire(
+            queue,
+            due,
+            tasks=tasks,
+            overlap=Overlap.ALLOW if firing.by_hand else definition.overlap,
+            time=firing.time,
+            position=encode_position(firing.position),
+            event=encode_event(EventKind.FIRED, queue, now, named, max(len(tasks), 1)),
+            keep_event=rare or missed is not None,
+            missed=missed,
+        )
+
+    async def _sweep(self) -> None:
+        """Look after the definitions of those queues for which it is our turn."""
+        while True:
+            await self._sweeper.wait()
+            for watch in self._watches.values():
+                if not watch.sweep:
+                    continue
+                watch.sweep = False
+                try:
+                    if await self._sweeper.run_once(watch.queue):
+                        self.call(watch.queue, by_hand=False)
+                except (StoreUnavailable, StoreError) as error:
+                    if self._complain(f"sweep {watch.queue}"):
+                        log.warning("definitions not read", extra={"queue": watch.queue, "reason": str(error)})
+
+
+def _make(name: str, definition: Definition, instant: float, now: float) -> Made:
+    task_id = run_id(name, instant)
+    envelope = Envelope(
+        definition.task,
+        task_id,
+        list(definition.args),
+        definition.kwargs,
+        enqueued_at=round(now, 3),
+        schedule=name,
+        scheduled_at=round(instant, 6),
+    )
+    skipped = RunRecord(outcome="skipped", at=round(now, 3), id=task_id, instant=instant, text="an earlier one runs")
+    return Made(task_id, encode(envelope), encode_record(skipped))
