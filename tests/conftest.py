@@ -31,12 +31,17 @@ LASTING = {
     "dead": "zset",
     "schedules": "hash",
     "next": "zset",
+    "positions": "hash",
+    "code": "hash",
+    "running": "hash",
+    "buffered": "hash",
+    "manifests": "zset",
     "paused": "string",
     "stats": "hash",
     "log": "stream",
     "done": "list",
 }
-LASTING_WITH_AN_OWNER = re.compile(r"processing:[^:]+$")
+LASTING_WITH_AN_OWNER = re.compile(r"processing:[^:]+$|runs:")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -40,7 +40,7 @@ from taskconsole.model.firing import (
 from taskconsole.model.schedule_info import ScheduleInfo
 from taskconsole.model.stats import Pause
 from taskconsole.model.task import Envelope, check_size, encode
-from taskconsole.store.keys import check_queue_name
+from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
 from taskconsole.store.schedules import ScheduleStore
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class ScheduleDesk:
         """Every schedule of a queue, or of all queues, the next to fire first; at most 20,000."""
         found: list[ScheduleInfo] = []
         now, known = self._ask([self._time, self._queues])
-        for name in known if queue is None else [check_queue_name(queue)]:
+        for name in _with_default(known) if queue is None else [check_queue_name(queue)]:
             found += self._of_queue(name, now, MAX_SCHEDULES - len(found))
         return sorted(found, key=lambda info: (info.next_at is None, info.next_at or 0.0, info.queue, info.name))
 
@@ -188,7 +188,7 @@ class ScheduleDesk:
         check_schedule_name(name)
         if queue is not None:
             return check_queue_name(queue)
-        known: list[str] = self._ask([self._queues])[0]
+        known = _with_default(self._ask([self._queues])[0])
         found = self._ask([self._store.definitions(each, [name]) for each in known])
         having = [each for each, (raw,) in zip(known, found, strict=True) if raw]
         if len(having) > 1:
@@ -378,8 +378,8 @@ class ScheduleDesk:
         call = self._store.remove(seen.queue, seen.name, seen=seen.seen, note=_json.encode(note), event=event)
         if not self._ask([call])[0]:
             return None
-        hint = "; the code that declares it does not bring it back" if seen.code else ""
-        return Applied(text=f"removed {seen.name} from {seen.queue}{hint}: `restore` does, within 30 days")
+        hint = ", the code that declares it does not" if seen.code else ""
+        return Applied(text=f"removed {seen.name} from {seen.queue}: `restore` brings it back, within 30 days{hint}")
 
     def _restore(self, command: RestoreSchedule) -> Applied | None:
         """What code declares, or what stood there before it was removed."""
@@ -416,11 +416,18 @@ class ScheduleDesk:
 
     def _removed_from(self, name: str) -> str | None:
         check_schedule_name(name)
-        known = self._ask([self._queues])[0]
+        known = _with_default(self._ask([self._queues])[0])
         notes = self._ask([self._store.removed(queue, name) for queue in known])
         having = [queue for queue, note in zip(known, notes, strict=True) if note]
+        if len(having) > 1:
+            raise ScheduleError(f"{name!r} was removed from several queues: name one of {', '.join(having)}")
         # Else it stands somewhere, and is to become what the code says.
-        return having[0] if len(having) == 1 else None
+        return having[0] if having else None
+
+
+def _with_default(known: list[str]) -> list[str]:
+    """The queues to look at: anybody may write a schedule for the default queue, which nobody may have used yet."""
+    return sorted({*known, DEFAULT_QUEUE})
 
 
 def _info(
@@ -437,6 +444,8 @@ def _info(
 ) -> ScheduleInfo:
     definition, trouble = None, ""
     try:
+        # Nobody fires what has a name that none can have.
+        check_schedule_name(name)
         definition = decode_definition(raw)
     except ScheduleError as error:
         trouble = str(error)

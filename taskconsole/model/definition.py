@@ -358,7 +358,10 @@ def _seconds(fields: dict[str, Any], name: str, default: float) -> float:
         return 0.0 if value.strip() == "0" else parse_interval(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ScheduleError(f'"{name}" is {printable(value, 40)!r}: expected seconds')
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ScheduleError(f'"{name}" is a number of too many digits: expected seconds') from None
 
 
 def _choice(fields: dict[str, Any], name: str, kind: type[StrEnum], default: Any) -> Any:
@@ -376,10 +379,13 @@ def _pause(value: Any) -> Pause | None:
     """Whatever is there and does not mean no, means paused; people write it with redis-cli."""
     if not value:
         return None
+    when: float | None
     if not isinstance(value, dict):
         return Pause(by="?", at=None, reason="" if value is True else printable(value, 200))
-    at = value.get("at")
-    when = float(at) if isinstance(at, int | float) and not isinstance(at, bool) else None
+    try:
+        when = _number(value.get("at"))
+    except (ValueError, OverflowError):
+        when = None
     return Pause(by=str(value.get("by", "?")), at=when, reason=str(value.get("reason") or ""))
 
 

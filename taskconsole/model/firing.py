@@ -52,6 +52,9 @@ COUNTED = 1_000
 BY_HAND = 1e-4
 """Seconds by which a time must differ from the planned one to have been set by hand."""
 
+_EARLIEST, _LATEST = -62_135_596_800.0, 253_402_214_400.0
+"""The years 1 to 9999, short of the last day."""
+
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How far a schedule has come; JSON in Redis. Seconds since the epoch."""
@@ -100,9 +103,12 @@ def decode_position(raw: bytes | None) -> Position | None:
     if not raw:
         return None
     try:
-        return _decode(raw)
+        found = _decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
+    moments = (found.instant, found.time, found.last)
+    sane = all(m is None or _EARLIEST <= m <= _LATEST for m in moments) and abs(found.fires) < 2**53
+    return found if sane else None
 
 
 _decode_record = msgspec.json.Decoder(RunRecord).decode
@@ -174,7 +180,8 @@ def place(name: str, definition: Definition, position: Position | None, now: flo
 
 def go_on(definition: Definition, position: Position, now: float) -> Position:
     """The position of a schedule that is resumed: what passed during the pause has passed."""
-    if position.instant is None or position.instant > now or isinstance(definition.schedule, At):
+    time = position.instant if position.time is None else position.time
+    if time is None or time > now or isinstance(definition.schedule, At):
         return position
     # `place` finds the next one.
     return replace_position(position, instant=None)
@@ -204,9 +211,11 @@ def _by_hand(name: str, definition: Definition, before: Position, now: float) ->
 def _regular(name: str, definition: Definition, before: Position, first: float, now: float) -> Firing:
     # A schedule that somebody was slow with is one whose every instant is fired; the rules are for longer gaps.
     in_time = now - time_of(name, definition, first) <= ON_TIME
-    due, total = _due(name, definition, first, now, each=in_time or definition.catch_up is CatchUp.ALL)
+    due, count, counted = _due(name, definition, first, now, each=in_time or definition.catch_up is CatchUp.ALL)
     chosen, why = (due, "") if in_time else _caught_up(name, definition, due, now)
+    missed = count - len(chosen)
     if definition.max_runs is not None:
+        # What comes after the last of them is not missed: the schedule is over.
         chosen = chosen[: max(0, definition.max_runs - before.fires)]
     newest = due[-1]
     fires = before.fires + len(chosen)
@@ -214,8 +223,8 @@ def _regular(name: str, definition: Definition, before: Position, first: float, 
     after, then = place(name, definition, decided, newest)
     return Firing(
         instants=tuple(chosen),
-        missed=(len(due) if total is None else total) - len(chosen),
-        at_least=total is None,
+        missed=missed,
+        at_least=not counted,
         why=why,
         position=after,
         time=then,
@@ -243,8 +252,8 @@ def _caught_up(name: str, definition: Definition, due: list[float], now: float) 
             return recent, too_late if len(recent) < len(due) else ""
 
 
-def _due(name: str, definition: Definition, first: float, now: float, *, each: bool) -> tuple[list[float], int | None]:
-    """Instants from `first` on whose time has come, the newest at least, and how many; None when that is not known."""
+def _due(name: str, definition: Definition, first: float, now: float, *, each: bool) -> tuple[list[float], int, bool]:
+    """Instants from `first` on whose time has come, the newest at least; how many there are; False for even more."""
     end = None if definition.end is None else definition.end.timestamp()
 
     def is_due(instant: float | None) -> bool:
@@ -258,8 +267,9 @@ def _due(name: str, definition: Definition, first: float, now: float, *, each: b
         found.append(following)
         if len(found) > patience:
             wanted = CAP + 1 if each else 1
-            return _newest(definition, first, now, is_due, wanted), None
-    return found, len(found)
+            newest = _newest(definition, first, now, is_due, wanted)
+            return newest, max(patience, len(newest)), newest[0] <= first
+    return found, len(found), True
 
 
 def _newest(
@@ -285,9 +295,10 @@ def _following(definition: Definition, moment: float, last: float | None) -> flo
     """The first instant after both, within start and end."""
     if isinstance(definition.schedule, At):
         # A date in the past is decided by the catch-up rules, once.
-        instant: float | None = definition.schedule.moment.timestamp()
-        if instant is not None and last is not None and instant <= last:
-            return None
+        at = definition.schedule.moment.timestamp()
+        decided = last is not None and at <= last
+        too_early = definition.start is not None and at < definition.start.timestamp()
+        instant = None if decided or too_early else at
     else:
         instant = _after(definition, moment if last is None else max(moment, last))
     if instant is not None and definition.end is not None and instant > definition.end.timestamp():

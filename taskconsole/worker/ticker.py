@@ -11,14 +11,14 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
 from taskconsole.model.definition import Overlap
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.firing import ON_TIME, RunRecord, decode_position, encode_position, encode_record, plan, run_id
 from taskconsole.model.task import Envelope, encode
-from taskconsole.store.schedules import Due, Fired, Made
+from taskconsole.store.schedules import Agenda, Attendance, Due, Fired, Made
 from taskconsole.worker.logs import RateLimit
 
 if TYPE_CHECKING:
@@ -50,14 +50,23 @@ BATCH = 100
 LATE_BATCH, LATE_PAUSE = 50, 0.05
 """Late schedules handled at once, and the seconds between two such portions."""
 
+LATE_TASKS = 100
+"""Tasks from which on a portion is full: one schedule may come to so many."""
+
 LATE_RATE = 2_000.0
 """Tasks a second that are made for what is late: a queue should not be buried by its past."""
+
+JUMPED = 0.1
+"""Seconds by which our idea of Redis's clock must be wrong, beyond what a slow answer explains, to be put right."""
 
 SLICE = 0.004
 """Seconds of planning without a turn of the loop."""
 
 LOGGED = 60.0
 """Seconds between two instants from which on a fire is worth a place in the log, which is capped."""
+
+
+_Told = TypeVar("_Told", Agenda, Attendance)
 
 
 @dataclass(slots=True)
@@ -180,7 +189,7 @@ class Ticker:
 
     async def _attend(self, watch: _Watch) -> None:
         watch.called = False
-        answer = await self._wire.run(self._store.attend(watch.queue, self._who))
+        answer = await self._ask(self._store.attend(watch.queue, self._who))
         now = time.monotonic()
         watch.look = self._when(answer.next_due)
         watch.attend = now + POLL
@@ -198,6 +207,18 @@ class Ticker:
         if watch.sweep:
             self._sweeper.nudge()
 
+    async def _ask(self, call: Call[_Told]) -> _Told:
+        """Run a call whose answer tells the time by Redis; when its clock was set, ours follows at once.
+
+        With the old time we would ask for what is not due again and again, or sleep past what is.
+        """
+        sent = time.monotonic()
+        answer = await self._wire.run(call)
+        received = time.monotonic()
+        if abs(answer.now - self._clock.offset - received) > JUMPED + received - sent:
+            self._clock.set(answer.now, sent, received)
+        return answer
+
     def _when(self, at: float | None) -> float:
         """The monotonic time to wake for something due at `at`, by Redis; what is late is another matter."""
         if at is None:
@@ -209,31 +230,40 @@ class Ticker:
         made = 0
         while True:
             now = self._clock.now()
-            agenda = await self._wire.run(
-                self._store.due(watch.queue, now - ON_TIME - 1.0, now + 2 * EARLY, limit=BATCH)
-            )
+            agenda = await self._ask(self._store.due(watch.queue, now - ON_TIME - 1.0, now + 2 * EARLY, limit=BATCH))
             watch.look = self._when(agenda.next_due)
-            fired, some = await self._fire(watch, agenda.due, agenda.now)
+            fired, some, _ = await self._fire(watch, agenda.due, agenda.now)
             made += some
             if len(agenda.due) < BATCH or not fired:
                 return made
 
     async def _catch_up(self, watch: _Watch) -> int:
         """Handle a portion of what is late."""
-        agenda = await self._wire.run(self._store.due(watch.queue, None, self._clock.now() - ON_TIME, limit=LATE_BATCH))
-        _, made = await self._fire(watch, agenda.due, agenda.now)
+        began = time.monotonic()
+        agenda = await self._ask(self._store.due(watch.queue, None, self._clock.now() - ON_TIME, limit=LATE_BATCH))
+        _, made, left = await self._fire(watch, agenda.due, agenda.now, most=LATE_TASKS)
         pause = max(LATE_PAUSE, made / LATE_RATE)
-        watch.late = time.monotonic() + pause if len(agenda.due) == LATE_BATCH else float("inf")
+        watch.late = began + pause if left or len(agenda.due) == LATE_BATCH else float("inf")
         return made
 
-    async def _fire(self, watch: _Watch, due: Sequence[Due], now: float) -> tuple[int, int]:
-        """Decide and fire; returns how many schedules have moved on, and how many tasks were made."""
+    async def _fire(
+        self, watch: _Watch, due: Sequence[Due], now: float, *, most: float = float("inf")
+    ) -> tuple[int, int, int]:
+        """Decide and fire until there are `most` tasks.
+
+        Returns how many schedules have moved on, how many tasks were made, and how many schedules were not looked at.
+        """
         decisions: list[_Decision] = []
+        planned = looked = 0
         turn = time.monotonic()
         for one in due:
+            if planned >= most:
+                break
+            looked += 1
             decision = await self._decide(watch.queue, one, max(now, self._clock.now()))
             if decision is not None:
                 decisions.append(decision)
+                planned += len(decision.firing.instants)
             if time.monotonic() - turn > SLICE:
                 # Planning takes its time when there is much to catch up with; tasks in this loop must go on.
                 await asyncio.sleep(0)
@@ -250,7 +280,7 @@ class Ticker:
             else:
                 fired += answer.done
                 made += self._note(watch, decision, answer)
-        return fired, made
+        return fired, made, len(due) - looked
 
     def _note(self, watch: _Watch, decision: _Decision, fired: Fired) -> int:
         """Plan the next look, and say what is worth saying."""

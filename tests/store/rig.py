@@ -14,6 +14,7 @@ from taskconsole.model.event import EventKind, encode_event
 from taskconsole.store.call import Call
 from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE, Namespace
 from taskconsole.store.operations import OperationStore
+from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.tasks import Claimed, Settlement, TaskStore
 from taskconsole.store.wire import Wire
 from taskconsole.store.workers import TakenBack, WorkerStore
@@ -42,6 +43,7 @@ class Rig:
         names = Namespace()
         self.queue, self.names, self.keys = queue, names, names.of(queue)
         self.tasks, self.workers, self.operations = TaskStore(names), WorkerStore(names), OperationStore(names)
+        self.schedules = ScheduleStore(names)
         self.wire = Wire(Settings(url=url))
         self.raw: redis.Redis = connect(url)
 
@@ -122,7 +124,7 @@ class Rig:
         return {key: dump_key(self.raw, key) for key in sorted(self.raw.scan_iter(count=1000))}
 
     def census(self) -> Counter[str]:
-        """How often each task is anywhere: queues, hands, shelves, trash, notes of deletions."""
+        """How often each task is anywhere: queues, hands, shelves, buffered, trash, notes of deletions."""
         return census(self.raw)
 
 
@@ -149,6 +151,8 @@ def census(raw: redis.Redis) -> Counter[str]:
             note = dict(content) if kind == b"hash" else {}
             if note.get(b"op") == b"delete":
                 found[identity(note[b"payload"])] += 1
+        elif name.endswith(":buffered") and kind == b"hash":
+            found.update(identity(p) for _, p in content)
         elif name in {QUEUE, PUBLIC_DELAYED} or any(
             part in name for part in (":processing:", ":delayed", ":dead", ":trash:")
         ):

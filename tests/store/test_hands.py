@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from taskconsole.errors import LeaseLost
 from taskconsole.store.keys import TOMBSTONE
-from taskconsole.store.tasks import Settlement
+from taskconsole.store.tasks import RUNS_CAP, EndedRun, Settlement
 from tests.store.rig import EVENT, LEASE_MS, QUEUE, heard, listener
+from tests.store.test_schedules import buffered, payload, plant, running, runs, set_running
 
 
 def retry(held: bytes, kept: bytes = b"", delay: float = 30.0) -> Settlement:
@@ -224,6 +227,161 @@ def test_nothing_is_dropped_from_the_dead_set_below_its_cap(rig):
     assert rig.raw.hget(rig.keys.stats, "dead_dropped") is None
 
 
+# -- settling the tasks of schedules
+
+
+def done(held: bytes, task_id: str, schedule: str = "s") -> Settlement:
+    return Settlement("done", held, b"", 0.0, b"", EndedRun(schedule, task_id, f"{task_id} done".encode()))
+
+
+def dead(held: bytes, task_id: str, schedule: str = "s") -> Settlement:
+    return Settlement(
+        "bury", held, held + b" dead", 0.0, EVENT, EndedRun(schedule, task_id, f"{task_id} dead".encode())
+    )
+
+
+def test_a_schedules_task_that_is_done_is_over(rig, store_url):
+    plant(rig)
+    set_running(rig, "s@1", "s@2")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@3"))
+    rig.worker("w", b"a", b"b")
+    channel, logged = listener(store_url, rig.keys.channel), rig.logged()
+    assert rig.run(rig.settle("w", 1, [done(b"a", "s@1")])) == 0
+    assert (rig.held("w"), running(rig), runs(rig)) == ([b"b"], {"s@2"}, [b"s@1 done"])
+    assert (buffered(rig), rig.pending()) == (payload("s@3"), [])
+    assert not rig.raw.exists(rig.keys.delayed, rig.keys.dead, rig.keys.stats)
+    assert (heard(channel), rig.logged()) == ([], logged)
+
+
+def test_a_schedules_task_that_is_buried_is_over(rig):
+    plant(rig)
+    set_running(rig, "s@1", "s@2")
+    rig.worker("w", b"a")
+    rig.run(rig.settle("w", 1, [dead(b"a", "s@1")]))
+    assert (running(rig), runs(rig), list(rig.shelf(rig.keys.dead))) == ({"s@2"}, [b"s@1 dead"], [b"a dead"])
+    assert rig.stat("died") == 1
+
+
+def test_a_schedules_task_that_is_retried_is_not_over(rig):
+    plant(rig)
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.worker("w", b"a")
+    rig.run(rig.settle("w", 1, [retry(b"a")]))
+    assert (running(rig), runs(rig), buffered(rig), rig.pending()) == ({"s@1"}, [], payload("s@2"), [])
+
+
+@pytest.mark.parametrize("settled", [done, dead])
+def test_the_last_of_a_schedules_tasks_lets_the_buffered_one_go_once(rig, settled):
+    plant(rig)
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.arrive(b"before")
+    rig.worker("w", b"a", payload("s@2"))
+    began = rig.now()
+    rig.run(rig.settle("w", 1, [settled(b"a", "s@1")]))
+    assert (rig.pending(), buffered(rig), running(rig)) == ([b"before", payload("s@2")], b"", {"s@2"})
+    (since,) = json.loads(rig.raw.hget(rig.keys.running, "s")).values()
+    assert began - 0.001 <= since <= rig.now() + 0.001
+    rig.run(rig.settle("w", 2, [settled(payload("s@2"), "s@2")]))
+    assert (rig.pending(), buffered(rig), running(rig)) == ([b"before", payload("s@2")], b"", set())
+    assert rig.raw.hgetall(rig.keys.running) == {}
+
+
+def test_a_task_that_schedules_do_not_know_as_theirs_ends_nothing_but_itself(rig):
+    plant(rig)
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.worker("w", b"a")
+    rig.run(rig.settle("w", 1, [done(b"a", "by hand")]))
+    assert (running(rig), buffered(rig), rig.held("w")) == ({"s@1"}, payload("s@2"), [])
+
+
+@pytest.mark.parametrize("settled", [done, dead])
+def test_a_repeated_settlement_of_a_schedules_task_does_nothing(rig, settled):
+    plant(rig)
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.worker("w", b"a", b"a")
+    call = rig.settle("w", 1, [settled(b"a", "s@1")])
+    rig.run(call)
+    before = rig.dump()
+    assert rig.run(call) == 0
+    assert rig.dump() == before
+
+
+@pytest.mark.parametrize("settled", [done, dead])
+def test_a_task_that_is_not_in_hand_does_not_end_for_its_schedule(rig, settled):
+    plant(rig)
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.worker("w", b"b")
+    assert rig.run(rig.settle("w", 1, [settled(b"a", "s@1")])) == 1
+    assert (running(rig), runs(rig), buffered(rig), rig.pending()) == ({"s@1"}, [], payload("s@2"), [])
+    assert not rig.raw.exists(rig.keys.dead)
+
+
+@pytest.mark.parametrize("settled", [done, dead])
+def test_a_schedule_that_is_not_there_is_left_nothing(rig, settled):
+    plant(rig, "other")
+    rig.worker("w", b"a")
+    assert rig.run(rig.settle("w", 1, [settled(b"a", "s@1")])) == 0
+    assert rig.held("w") == []
+    assert not rig.raw.exists(rig.keys.runs("s"), rig.keys.running, rig.keys.buffered)
+
+
+def test_tasks_of_several_schedules_and_of_none_are_settled_in_one_call(rig):
+    for name in ("x", "y", "z"):
+        plant(rig, name)
+        set_running(rig, f"{name}@1", f"{name}@2", name=name)
+        rig.raw.hset(rig.keys.buffered, name, payload(f"{name}@3", name))
+    held = [b"x1", b"x2", b"y1", b"none", b"z2", b"nobody's"]
+    rig.worker("w", *held)
+    items = [
+        done(b"x1", "x@1", "x"),
+        retry(b"none"),
+        done(b"lost", "z@1", "z"),
+        done(b"y1", "y@1", "y"),
+        done(b"nobody's", "n@1", "nobody"),
+        dead(b"x2", "x@2", "x"),
+        done(b"z2", "z@2", "z"),
+    ]
+    assert rig.run(rig.settle("w", 1, items)) == 1
+    assert rig.held("w") == []
+    assert [runs(rig, name) for name in "xyz"] == [[b"x@2 dead", b"x@1 done"], [b"y@1 done"], [b"z@2 done"]]
+    assert [running(rig, name) for name in "xyz"] == [{"x@3"}, {"y@2"}, {"z@1"}]
+    assert [bool(buffered(rig, name)) for name in "xyz"] == [False, True, True]
+    assert rig.pending() == [payload("x@3", "x")]
+    assert not rig.raw.exists(rig.keys.runs("nobody"))
+    assert (rig.stat("retried"), rig.stat("died")) == (1, 1)
+
+
+def test_the_past_of_a_schedule_is_capped_when_its_tasks_end(rig):
+    plant(rig)
+    rig.worker("w", *(b"%d" % n for n in range(RUNS_CAP + 5)))
+    rig.run(rig.settle("w", 1, [done(b"%d" % n, str(n)) for n in range(RUNS_CAP + 5)]))
+    assert runs(rig) == [b"%d done" % n for n in reversed(range(5, RUNS_CAP + 5))]
+
+
+@pytest.mark.parametrize("there", [b"", b"not json", b"3", b'{"s@9":null}'])
+def test_what_somebody_wrote_among_the_unfinished_does_not_keep_a_task_in_hand(rig, there):
+    plant(rig)
+    rig.raw.hset(rig.keys.running, "s", there)
+    rig.worker("w", b"a")
+    assert rig.run(rig.settle("w", 1, [done(b"a", "s@1")])) == 0
+    assert (rig.held("w"), runs(rig)) == ([], [b"s@1 done"])
+
+
+@pytest.mark.parametrize("waiting", [b"bare", b'{"task":"t"}', b'{"id":null}', b'{"id":900}', b"[1]"])
+def test_a_buffered_payload_without_an_id_goes_and_holds_up_no_settlement(rig, waiting):
+    plant(rig)
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", waiting)
+    rig.worker("w", b"a", b"b")
+    assert rig.run(rig.settle("w", 1, [done(b"a", "s@1"), dead(b"b", "s@9")])) == 0
+    assert (rig.held("w"), rig.pending(), running(rig), buffered(rig)) == ([], [waiting], set(), b"")
+
+
 # -- giving back
 
 
@@ -268,14 +426,17 @@ def test_giving_back_is_heard_only_when_something_went_back(rig, store_url):
 # -- a worker without a lease
 
 
-@pytest.mark.parametrize("transition", ["step", "settle", "give_back"])
+@pytest.mark.parametrize("transition", ["step", "settle", "settle done", "give_back"])
 def test_a_fenced_worker_changes_nothing(rig, transition):
+    plant(rig)
+    set_running(rig, "s@1")
     rig.arrive(b"z")
     rig.worker("w", b"a")
     rig.raw.zrem(rig.keys.workers, "w")
     call = {
         "step": rig.step("w", 1, 5, [b"a"]),
         "settle": rig.settle("w", 1, [retry(b"a")]),
+        "settle done": rig.settle("w", 1, [done(b"a", "s@1")]),
         "give_back": rig.give_back("w", 1, [b"a"]),
     }[transition]
     before = rig.dump()

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from taskconsole.errors import StoreError
+from taskconsole.errors import StoreError, WrongType
 from taskconsole.store.call import Call
 from taskconsole.store.keys import PUBLIC_DELAYED
-from taskconsole.store.tasks import Settlement
+from taskconsole.store.schedules import Due, Made
+from taskconsole.store.tasks import EndedRun, Settlement
 from taskconsole.store.workers import TakenBack
-from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig
+from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig, heard, listener
 from tests.store.test_operations import (
     delete,
     delete_pending,
@@ -27,14 +28,40 @@ pytestmark = pytest.mark.no_key_leak  # foreign keys are planted
 
 
 def scene(rig: Rig) -> None:
-    """Tasks everywhere: pending p1 p2, in hand h1 h2, delayed d1 (due) d2, dead x1, public q1 (due), trash."""
+    """Tasks everywhere: pending p1 p2, in hand h1 h2 h3, delayed d1 (due) d2, dead x1, public q1 (due), buffered w1.
+
+    Two schedules, s and b: both are due, and the task h3 of b, which is not finished, keeps w1 waiting.
+    """
     rig.arrive(b"p1", b"p2")
-    rig.worker("w", b"h1", b"h2")
+    rig.worker("w", b"h1", b"h2", b"h3")
     rig.worker("dead", b"l1", b"l2")
     rig.expire_lease("dead")
     rig.raw.zadd(rig.keys.delayed, {b"d1": 5, b"d2": FAR})
     rig.raw.zadd(rig.keys.dead, {b"x1": rig.now()})
     rig.raw.zadd(PUBLIC_DELAYED, {b"q1": 5})
+    for name in ("s", "b"):
+        rig.raw.hset(rig.keys.schedules, name, "d1")
+        rig.raw.hset(rig.keys.positions, name, "p1")
+        rig.raw.hset(rig.keys.code, name, "c1")
+        rig.raw.zadd(rig.keys.next, {name: 5})
+        rig.raw.lpush(rig.keys.runs(name), "r1")
+    rig.raw.hset(rig.keys.running, "b", '{"h3":1}')
+    rig.raw.hset(rig.keys.buffered, "b", "w1")
+
+
+def fire(rig: Rig, name: str, overlap: str) -> Call[Any]:
+    """Three instants at once, and some that were missed."""
+    return rig.schedules.fire(
+        QUEUE,
+        Due(name, b"5", b"d1", b"p1"),
+        tasks=[Made(f"{name}@{n}", f"{name}@{n}".encode(), b"skipped") for n in (1, 2, 3)],
+        overlap=overlap,
+        time=FAR,
+        position=b"p2",
+        event=EVENT,
+        keep_event=True,
+        missed=(b"missed", EVENT, 7),
+    )
 
 
 Make = Callable[[Rig], Call[Any]]
@@ -72,19 +99,47 @@ TRANSITIONS: dict[str, Make] = {
     "requeue": lambda rig: requeue(rig, "dead", b"x1", b"x1 again"),
     "purge pending": lambda rig: purge(rig, "pending"),
     "purge dead": lambda rig: purge(rig, "dead"),
+    "settle done": lambda rig: rig.settle(
+        "w", 1, [Settlement("done", b"h3", b"", 0.0, EVENT, EndedRun("b", "h3", b"done"))]
+    ),
+    "fire allow": lambda rig: fire(rig, "s", "allow"),
+    "fire skip": lambda rig: fire(rig, "s", "skip"),
+    "fire buffer": lambda rig: fire(rig, "s", "buffer_one"),
+    "due": lambda rig: rig.schedules.due(QUEUE, None, 9.0, limit=10),
+    "attend": lambda rig: rig.schedules.attend(QUEUE, "ada"),
+    "put": lambda rig: rig.schedules.put(
+        QUEUE, "s", seen=(b"d1", b"p1"), definition=b"d2", position=b"p2", time=1.0, code=b"c2", event=EVENT
+    ),
+    "remove": lambda rig: rig.schedules.remove(QUEUE, "s", seen=(b"d1", b"p1"), note=b"note", event=EVENT),
+    "trigger": lambda rig: rig.schedules.trigger(QUEUE, "s", "s@now", b"s@now", token="t", event=EVENT),
+    "end_run": lambda rig: rig.schedules.end_run(QUEUE, "b", "h3", b"gone"),
+    "manifest": lambda rig: rig.schedules.manifest(QUEUE, "abc", ["s"]),
 }
 
-ADDS = {"enqueue": {"new": 1}, "delay": {"new": 1}}
+ADDS = {
+    "enqueue": {"new": 1},
+    "delay": {"new": 1},
+    "fire allow": {"s@1": 1, "s@2": 1, "s@3": 1},
+    "fire skip": {"s@1": 1},
+    "fire buffer": {"s@1": 1, "s@2": 1},
+    "trigger": {"s@now": 1},
+}
 """What a transition brings into the world."""
 
-TAKES = {"step": {"h1": 1}}
+TAKES = {"step": {"h1": 1}, "settle done": {"h3": 1}}
 """What a transition ends well."""
+
+SETTLING = (
+    *("processing", "workers", "worker", "delayed", "dead", "stats", "log"),
+    *("queue", "running", "buffered", "schedules"),
+)
+FIRING = ("next", "schedules", "positions", "running", "buffered", "queue", "runs", "log", "stats")
 
 KEYS: dict[str, tuple[str, ...]] = {
     "enqueue": ("queue", "producer"),
     "delay": ("delayed", "producer"),
     "step": ("queue", "processing", "workers", "worker", "paused"),
-    "settle": ("processing", "workers", "worker", "delayed", "dead", "stats", "log"),
+    "settle": SETTLING,
     "give_back": ("queue", "processing", "workers", "worker"),
     "promote": ("delayed", "queue", "stats"),
     "transfer": ("delayed", "queue"),
@@ -104,6 +159,17 @@ KEYS: dict[str, tuple[str, ...]] = {
     "requeue": ("dead", "queue", "note", "log"),
     "purge pending": ("queue", "trash", "note", "log"),
     "purge dead": ("dead", "trash", "note", "log"),
+    "settle done": (*SETTLING, "runs"),
+    "fire allow": FIRING,
+    "fire skip": FIRING,
+    "fire buffer": FIRING,
+    "due": ("next", "schedules", "positions"),
+    "attend": ("next", "ticker", "sweeper"),
+    "put": ("schedules", "next", "positions", "code", "removed", "log"),
+    "remove": ("schedules", "next", "positions", "code", "removed", "log", "running", "buffered", "runs"),
+    "trigger": ("schedules", "running", "queue", "note", "log", "stats"),
+    "end_run": ("running", "buffered", "queue", "runs"),
+    "manifest": ("manifests", "manifest"),
 }
 
 
@@ -182,3 +248,55 @@ def test_a_refused_transition_has_done_nothing_and_is_done_when_the_key_is_gone(
     assert rig.census() - moved == ADDS.get(name, {})
     assert moved - rig.census() == {}
     assert rig.raw.exists(key)
+
+
+BOOKS = {
+    "settle done": ("delayed", "dead", "stats", "log", "queue", "buffered", "runs"),
+    "fire allow": ("running", "buffered", "queue", "runs", "log", "stats"),
+    "fire skip": ("running", "buffered", "queue", "runs", "log", "stats"),
+    "fire buffer": ("running", "buffered", "queue", "runs", "log", "stats"),
+    "put": ("next", "code", "log"),
+    "remove": ("next", "code", "log", "running", "buffered", "runs"),
+    "trigger": ("running", "queue", "log", "stats"),
+    "end_run": ("buffered", "queue", "runs"),
+}
+"""Where transitions of schedules write without comparing: with one of these in the way, all of it must wait."""
+
+
+@pytest.mark.parametrize(("name", "place"), [(n, place) for n, places in BOOKS.items() for place in places])
+@pytest.mark.parametrize("kind", ["string", "set"])
+def test_a_schedule_is_not_half_fired_written_or_ended(rig, name, place, kind, store_url):
+    scene(rig)
+    channel = listener(store_url, rig.keys.channel)
+    call = TRANSITIONS[name](rig)
+    key = keys_of(call)[KEYS[name].index(place)]
+    rig.raw.delete(key)
+    rig.raw.set(key, "text") if kind == "string" else rig.raw.sadd(key, "member")
+    before = rig.dump()
+    with pytest.raises(WrongType):
+        rig.run(call)
+    assert rig.dump() == before
+    assert heard(channel) == []
+    rig.raw.delete(key)
+    there = rig.census()
+    rig.run(call)
+    assert (rig.census() - there, there - rig.census()) == (ADDS.get(name, {}), TAKES.get(name, {}))
+    assert rig.dump() != before
+
+
+@pytest.mark.parametrize("kind", ["string", "set"])
+@pytest.mark.parametrize("place", ["ticker", "sweeper", "next"])
+def test_who_attends_hears_when_a_key_is_in_the_way(rig, place, kind):
+    scene(rig)
+    key = getattr(rig.keys, place)
+    rig.raw.delete(key)
+    rig.raw.set(key, "text") if kind == "string" else rig.raw.sadd(key, "member")
+    call = rig.schedules.attend(QUEUE, "ada")
+    # Whatever holds the place of who watches is overwritten: it is only told to people.
+    if place == "ticker":
+        assert rig.run(call).next_due == 5
+    elif place == "next" or kind == "set":
+        with pytest.raises(WrongType):
+            rig.run(call)
+    else:
+        assert rig.run(call).wait > 0

@@ -13,9 +13,9 @@ from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
 from taskconsole.store.wire import AsyncWire
 from taskconsole.worker.heartbeat import Heartbeat
 from taskconsole.worker.promoter import Promoter
-from taskconsole.worker.wakeups import Wakeups
 from taskconsole.worker.reclaimer import Reclaimer
 from taskconsole.worker.suspects import fingerprint
+from taskconsole.worker.wakeups import Wakeups
 from tests.servers import connect, eventually
 from tests.worker.rig import QUEUE, envelope, running
 

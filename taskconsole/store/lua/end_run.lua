@@ -4,6 +4,13 @@
 -- Returns 1, or 0 when it was over before
 local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[1], ARGV[1]) or '{}')
 if not read or type(running) ~= 'table' or not running[ARGV[2]] then return 0 end
+-- A removal must never be followed by a refused insertion.
+for i, wanted in ipairs({'hash', 'hash', 'list', 'list'}) do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= wanted and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
+end
+-- Out of memory Redis refuses a script until its first write frees something.
+redis.call('HDEL', KEYS[1], ARGV[1])
 running[ARGV[2]] = nil
 local waiting = next(running) == nil and redis.call('HGET', KEYS[2], ARGV[1])
 if waiting then
@@ -11,13 +18,11 @@ if waiting then
   redis.call('HDEL', KEYS[2], ARGV[1])
   local found, task = pcall(cjson.decode, waiting)
   local time = redis.call('TIME')
-  if found and type(task) == 'table' and task.id then running[task.id] = time[1] + time[2] / 1000000 end
+  if found and type(task) == 'table' and type(task.id) == 'string' then
+    running[task.id] = time[1] + time[2] / 1000000
+  end
 end
-if next(running) then
-  redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(running))
-else
-  redis.call('HDEL', KEYS[1], ARGV[1])
-end
+if next(running) then redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(running)) end
 redis.call('LPUSH', KEYS[4], ARGV[3])
 redis.call('LTRIM', KEYS[4], 0, ARGV[4] - 1)
 return 1

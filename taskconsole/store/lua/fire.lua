@@ -15,10 +15,15 @@ if redis.call('ZSCORE', KEYS[1], name) ~= ARGV[2]
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 if now < tonumber(ARGV[2]) then return {'early', string.format('%.6f', now)} end
+-- Half a fire would be fired again: either all of it can be written or nothing is.
+for i, wanted in ipairs({'zset', 'hash', 'hash', 'hash', 'hash', 'list', 'list', 'stream', 'hash'}) do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= wanted and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
+end
 local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[4], name) or '{}')
 if not read or type(running) ~= 'table' then running = {} end
 local made, skipped, buffered, busy = 0, 0, 0, next(running) ~= nil
--- The push comes first: when it is refused (another type, out of memory) nothing has been done.
+-- Whatever is written first adds something: out of memory it is refused, and nothing has been done.
 for i = 15, #ARGV, 3 do
   if ARGV[7] == 'allow' or not busy then
     redis.call('LPUSH', KEYS[6], ARGV[i + 1])
@@ -38,7 +43,7 @@ if made > 0 then
   local ids = {}
   for id in pairs(running) do ids[#ids + 1] = id end
   if #ids > 20 then
-    table.sort(ids, function(a, b) return tonumber(running[a]) < tonumber(running[b]) end)
+    table.sort(ids, function(a, b) return (tonumber(running[a]) or 0) < (tonumber(running[b]) or 0) end)
     for i = 1, #ids - 20 do running[ids[i]] = nil end
   end
   redis.call('HSET', KEYS[4], name, cjson.encode(running))

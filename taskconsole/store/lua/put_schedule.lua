@@ -12,6 +12,11 @@ if definition ~= ARGV[2] or position ~= ARGV[4] then
   if definition == ARGV[3] and position == ARGV[5] then return 2 end
   return 0
 end
+-- What is half written would be taken for written: either all of it can be or nothing is.
+for i, wanted in pairs({[2] = 'zset', [4] = 'hash', [6] = 'stream'}) do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= wanted and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
+end
 local head = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 redis.call('HSET', KEYS[1], name, ARGV[3])
 redis.call('HSET', KEYS[3], name, ARGV[5])

@@ -53,7 +53,7 @@ for i = 9, #ARGV, 8 do
         redis.call('LPUSH', KEYS[8], waiting)
         redis.call('HDEL', KEYS[10], schedule)
         local found, task = pcall(cjson.decode, waiting)
-        if found and type(task) == 'table' and task.id then running[task.id] = now end
+        if found and type(task) == 'table' and type(task.id) == 'string' then running[task.id] = now end
       end
       if next(running) then
         redis.call('HSET', KEYS[9], schedule, cjson.encode(running))
