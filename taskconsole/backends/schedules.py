@@ -32,6 +32,7 @@ from taskconsole.model.firing import (
     Position,
     decode_position,
     decode_record,
+    decode_running,
     encode_position,
     go_on,
     place,
@@ -282,10 +283,10 @@ class ScheduleDesk:
             # It was paused or over: what has passed meanwhile has passed.
             start = go_on(definition, start, seen.now)
         after, then = place(seen.name, definition, start, seen.now)
-        same = start.trigger == after.trigger and start.instant == after.instant and seen.score is not None
+        same = start.trigger == after.trigger and (start.instant, start.time) == (after.instant, after.time)
         text = f"edited {seen.name} on {seen.queue}: {definition.schedule.describe()}, {_next(definition, then)}"
         # A time that somebody has set by hand stays as well.
-        time = "=" if same and then is not None else then
+        time = "=" if same and then is not None and seen.score is not None else then
         return self._put(seen, definition, after, time, EventKind.SCHEDULE_EDITED, command.by, text)
 
     def _check_task(self, seen: _Seen, definition: Definition) -> None:
@@ -419,8 +420,10 @@ class ScheduleDesk:
         known = _with_default(self._ask([self._queues])[0])
         notes = self._ask([self._store.removed(queue, name) for queue in known])
         having = [queue for queue, note in zip(known, notes, strict=True) if note]
+        standing = self._ask([self._store.definitions(queue, [name]) for queue in known]) if having else []
+        having += [queue for queue, (raw,) in zip(known, standing, strict=False) if raw]
         if len(having) > 1:
-            raise ScheduleError(f"{name!r} was removed from several queues: name one of {', '.join(having)}")
+            raise ScheduleError(f"{name!r} may be restored on several queues: name one of {', '.join(having)}")
         # Else it stands somewhere, and is to become what the code says.
         return having[0] if having else None
 
@@ -473,8 +476,7 @@ def _records(raws: Sequence[bytes]) -> tuple[Any, ...]:
 
 
 def _unfinished(raw: bytes) -> tuple[tuple[str, float], ...]:
-    found = [(k, float(v)) for k, v in _fields(raw).items() if isinstance(v, int | float)]
-    return tuple(sorted(found, key=lambda pair: pair[1]))
+    return tuple(sorted(decode_running(raw).items(), key=lambda pair: pair[1]))
 
 
 def _fields(raw: bytes) -> dict[str, Any]:

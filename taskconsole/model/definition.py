@@ -37,6 +37,7 @@ __all__ = [
     "check_schedule_name",
     "decode_definition",
     "encode_definition",
+    "is_schedule_name",
     "merged",
     "moment_of",
     "with_changes",
@@ -120,9 +121,12 @@ class Definition:
 
     @property
     def trigger(self) -> str:
-        """A fingerprint of everything that decides about the instants: an instant computed for another is void."""
+        """A fingerprint of everything that decides about the instants: an instant computed for another is void.
+
+        The jitter is not among it: it decides when the task of an instant is made.
+        """
         when = (*_when(self.schedule).items(), *((n, _iso(m)) for n, m in (("s", self.start), ("e", self.end))))
-        text = repr((when, self.jitter)).encode("utf-8", "replace")
+        text = repr(when).encode("utf-8", "replace")
         return hashlib.sha1(text, usedforsecurity=False).hexdigest()[:12]
 
 
@@ -139,6 +143,15 @@ def check_schedule_name(name: str) -> str:
     if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in name):
         raise ScheduleError(f"schedule name {printable(name, 60)!r} has a control character")
     return name
+
+
+def is_schedule_name(name: str) -> bool:
+    """True when a schedule may be called that."""
+    try:
+        check_schedule_name(name)
+    except ScheduleError:
+        return False
+    return True
 
 
 def moment_of(value: object, what: str, tz: str = "UTC") -> dt.datetime:
@@ -218,7 +231,14 @@ def decode_definition(raw: bytes) -> Definition:
     Raises:
         ScheduleError: It is no schedule; the message says why.
     """
-    fields = _read(raw)
+    try:
+        return _decoded(_read(raw))
+    except RecursionError:
+        # Deeper than what can be shown, though not than what can be read.
+        raise ScheduleError("the definition is nested too deeply") from None
+
+
+def _decoded(fields: dict[str, Any]) -> Definition:
     tz = fields.pop("tz", None) or "UTC"
     schedule = _schedule(fields, tz)
     try:

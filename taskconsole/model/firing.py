@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "RunRecord",
     "decode_position",
     "decode_record",
+    "decode_running",
     "encode_position",
     "encode_record",
     "go_on",
@@ -46,7 +48,7 @@ ON_TIME = 5.0
 CAP = 100
 """Most tasks made at once by `catch_up: all`."""
 
-COUNTED = 1_000
+COUNTED = 500
 """How many instants are looked at one by one before the newest are looked for from the other end."""
 
 BY_HAND = 1e-4
@@ -91,6 +93,7 @@ class RunRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Position).decode
+_decode_any = msgspec.json.Decoder().decode
 
 
 def encode_position(position: Position) -> bytes:
@@ -127,6 +130,18 @@ def decode_record(raw: bytes) -> RunRecord | None:
         return None
 
 
+def decode_running(raw: bytes | None) -> dict[str, float]:
+    """The unfinished tasks of a schedule, id to since when; what was not written by us is left out."""
+    try:
+        found = _decode_any(raw or b"{}")
+        if not isinstance(found, dict):
+            return {}
+        pairs = ((k, float(v)) for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool))
+        return {k: v for k, v in pairs if math.isfinite(v)}
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
+        return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firing:
     """The answer: which instants get a task, and where the schedule goes on."""
@@ -143,6 +158,8 @@ class Firing:
     """The reason in words, for the event."""
     time: float | None = None
     """When to look at it next; None for never."""
+    spare: float | None = None
+    """The same should some of the tasks not be made, so that `max_runs` leaves room for another."""
     position: Position
 
 
@@ -193,7 +210,7 @@ def plan(name: str, definition: Definition, position: Position | None, time: flo
     if definition.paused is not None:
         return Firing(position=before)
     if before.time is None or before.instant is None or abs(time - before.time) > BY_HAND:
-        return _by_hand(name, definition, before, now)
+        return _by_hand(name, definition, before, time, now)
     decided = before.last is not None and before.instant <= before.last
     if before.trigger != definition.trigger or decided or _used_up(definition, before.fires):
         # Edited behind our back: what this instant was computed from is no more.
@@ -202,9 +219,12 @@ def plan(name: str, definition: Definition, position: Position | None, time: flo
     return _regular(name, definition, before, before.instant, now)
 
 
-def _by_hand(name: str, definition: Definition, before: Position, now: float) -> Firing:
-    """`ZADD next 0 name` means now; the regular instants go on as if nothing had been."""
-    after, then = place(name, definition, before, now)
+def _by_hand(name: str, definition: Definition, before: Position, time: float, now: float) -> Firing:
+    """`ZADD next 0 name` means now, and the regular instants go on; a later time than planned stands in for them."""
+    start = before
+    if before.time is not None and time > before.time:
+        start = go_on(definition, before, now)
+    after, then = place(name, definition, start, now)
     return Firing(instants=(round(now, 3),), by_hand=True, why="time set by hand", position=after, time=then)
 
 
@@ -221,6 +241,7 @@ def _regular(name: str, definition: Definition, before: Position, first: float, 
     fires = before.fires + len(chosen)
     decided = replace_position(before, instant=None, last=newest, fires=fires)
     after, then = place(name, definition, decided, newest)
+    spare = after.time if definition.paused is None and _used_up(definition, fires) else None
     return Firing(
         instants=tuple(chosen),
         missed=missed,
@@ -228,6 +249,7 @@ def _regular(name: str, definition: Definition, before: Position, first: float, 
         why=why,
         position=after,
         time=then,
+        spare=spare,
     )
 
 
@@ -267,17 +289,22 @@ def _due(name: str, definition: Definition, first: float, now: float, *, each: b
         found.append(following)
         if len(found) > patience:
             wanted = CAP + 1 if each else 1
-            newest = _newest(definition, first, now, is_due, wanted)
+            newest = _newest(definition, first, now, is_due, wanted, found[1] - first)
             return newest, max(patience, len(newest)), newest[0] <= first
     return found, len(found), True
 
 
 def _newest(
-    definition: Definition, first: float, now: float, is_due: Callable[[float | None], bool], wanted: int
+    definition: Definition,
+    first: float,
+    now: float,
+    is_due: Callable[[float | None], bool],
+    wanted: int,
+    distance: float,
 ) -> list[float]:
     """At least so many of the newest due instants: looked for from now backwards, in steps that double."""
     # Instants in the last stretch may be put off beyond now by the jitter.
-    span = 1.0 + definition.jitter
+    span = distance * wanted + definition.jitter
     while True:
         base = max(first - 1e-6, now - span)
         found: list[float] = []

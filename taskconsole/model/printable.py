@@ -12,7 +12,10 @@ def printable(text: object, limit: int | None = None) -> str:
     line separators, direction marks, lone surrogates. The result can be encoded as UTF-8, and is itself
     printable. Longer than `limit` characters, it ends in `…`.
     """
-    plain = str(text)
+    try:
+        plain = str(text)
+    except RecursionError:
+        plain = f"({type(text).__name__}, nested too deeply to be shown)"
     if limit is not None and len(plain) > limit:
         # An escape is never cut in two: the cut comes first, and once more after escaping made it longer.
         plain = plain[: limit + 1]

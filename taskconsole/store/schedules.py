@@ -127,12 +127,13 @@ class ScheduleStore:
         event: bytes,
         keep_event: bool,
         missed: tuple[bytes, bytes, int] | None = None,
+        spare: float | None = None,
     ) -> Call[Fired]:
         """Make the tasks of a schedule, if it is still as it was read.
 
         `time` is when it comes next (seconds since the epoch; None for never), `position` where it stands then (empty
         to forget it), `event` what to publish when tasks are made, and to log if `keep_event`, `missed` what to note,
-        the event and how many, when some instants get no task.
+        the event and how many, when some instants get no task, `spare` the time when one is skipped and it is not over.
         """
         k = self.names.of(queue)
         flat = [part for task in tasks for part in (task.id, task.payload, task.skipped)]
@@ -143,7 +144,7 @@ class ScheduleStore:
             (
                 *(due.name, due.score, due.definition, due.position),
                 *("" if time is None else f"{time:.6f}", position, overlap, k.channel, LOG_CAP if keep_event else 0),
-                *(event, note, missed_event, number, RUNS_CAP, *flat),
+                *(event, note, missed_event, number, RUNS_CAP, "" if spare is None else f"{spare:.6f}", *flat),
             ),
             _fired,
         )
@@ -166,6 +167,10 @@ class ScheduleStore:
     def running(self, queue: str, schedules: Sequence[str]) -> Call[list[bytes]]:
         """The unfinished tasks of these schedules (JSON: id to since when); empty for none."""
         return command("HMGET", self.names.of(queue).running, *schedules, parse=_texts)
+
+    def running_page(self, queue: str, cursor: int) -> Call[tuple[int, list[tuple[str, bytes]]]]:
+        """Some names with their unfinished tasks from `cursor` on, as `page`."""
+        return command("HSCAN", self.names.of(queue).running, cursor, "COUNT", PAGE, parse=_page)
 
     # -- writing definitions
 

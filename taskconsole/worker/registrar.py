@@ -54,6 +54,9 @@ class Registrar:
         for schedule in declared:
             self._by_queue.setdefault(schedule.queue, []).append(schedule)
         self._complain = RateLimit(60)
+        self._digests: dict[str, str] = {}
+        self._alive: dict[str, frozenset[str]] = {}
+        """The manifests of live apps, as of the last look."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -61,8 +64,8 @@ class Registrar:
         while self._by_queue:
             try:
                 for queue, schedules in self._by_queue.items():
-                    # Redis may have lost everything since.
-                    if fresh or not await self._confirm(queue, schedules):
+                    # Redis may have lost everything since, or another version of the app may have gone.
+                    if fresh or not await self._confirm(queue, schedules) or await self._others_went(queue):
                         await self.run_once(queue)
                 fresh = False
             except (StoreError, StoreUnavailable) as error:
@@ -139,6 +142,10 @@ class Registrar:
         wanted = encode_definition(schedule.definition)
         if current and code == wanted:
             return None
+        if code and not current:
+            extra = {"queue": queue, "schedule": schedule.name}
+            log.warning("taken out by hand, so not registered (schedules restore)", extra=extra)
+            return None
         definition, event = schedule.definition, b""
         if current:
             try:
@@ -175,18 +182,29 @@ class Registrar:
         return encode_event(kind, queue, self._clock.now(), [{"text": f"schedule {name}, by the app's code"}], 1)
 
     async def _confirm(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> bool:
-        known = await self._wire.run(self._store.manifest(queue, _digest(schedules)))
+        known = await self._wire.run(self._store.manifest(queue, self._digest(queue, schedules)))
         return known > 0
+
+    def _digest(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> str:
+        if queue not in self._digests:
+            self._digests[queue] = _digest_of(schedules)
+        return self._digests[queue]
+
+    async def _others_went(self, queue: str) -> bool:
+        """True when an app that declares something else is no longer there: what it wrote is not said by anybody."""
+        digests = await self._wire.run(self._store.manifests(queue, self._clock.now()))
+        before, self._alive[queue] = self._alive.get(queue, frozenset()), frozenset(digests)
+        return bool(before - self._alive[queue])
 
     async def _tell(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> None:
         if not schedules or await self._confirm(queue, schedules):
             return
-        digest = _digest(schedules)
+        digest = self._digest(queue, schedules)
         names = [schedule.name for schedule in schedules]
         for start in range(0, len(names), 1000):
             await self._wire.run(self._store.manifest(queue, digest, names[start : start + 1000]))
 
 
-def _digest(schedules: Sequence[DeclaredSchedule]) -> str:
-    text = "\0".join(sorted(schedule.name for schedule in schedules))
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:16]
+def _digest_of(schedules: Sequence[DeclaredSchedule]) -> str:
+    parts = sorted(schedule.name.encode() + b"\0" + encode_definition(schedule.definition) for schedule in schedules)
+    return hashlib.sha1(b"\0".join(parts), usedforsecurity=False).hexdigest()[:16]

@@ -214,19 +214,20 @@ class Worker:
         )
 
     def _build_schedules(self, names: Namespace) -> None:
-        store, wire, queues = ScheduleStore(names), self._new_wire(), self.options.queues.names
+        store, side, queues = ScheduleStore(names), self._side, self.options.queues.names
         definitions = Definitions()
+        whereabouts = Whereabouts(store=store, reading=ReadingStore(names), wire=side, clock=self.clock)
         declared = [s for s in self.registry.schedules.values() if s.queue in queues]
-        self.registrar = Registrar(declared, store=store, wire=self._side, clock=self.clock)
+        self.registrar = Registrar(declared, store=store, wire=side, clock=self.clock)
         self.ticker = Ticker(
             queues,
             who=self.id,
             store=store,
-            wire=wire,
+            wire=self._new_wire(),
             clock=self.clock,
             definitions=definitions,
-            sweeper=Sweeper(store=store, wire=self._side, clock=self.clock, definitions=definitions),
-            whereabouts=Whereabouts(store=store, reading=ReadingStore(names), wire=self._side, clock=self.clock),
+            sweeper=Sweeper(store=store, wire=side, clock=self.clock, definitions=definitions, whereabouts=whereabouts),
+            whereabouts=whereabouts,
         )
 
     def _on_room(self) -> None:

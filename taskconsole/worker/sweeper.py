@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from taskconsole.errors import ScheduleError
+from taskconsole.model.definition import Overlap, is_schedule_name
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.firing import decode_position, encode_position, go_on, place
 from taskconsole.worker.logs import RateLimit
+from taskconsole.worker.whereabouts import NOW_AND_THEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from taskconsole.store.wire import AsyncWire
     from taskconsole.worker.definitions import Definitions
     from taskconsole.worker.server_clock import ServerClock
+    from taskconsole.worker.whereabouts import Whereabouts
 
 __all__ = ["Sweeper"]
 
@@ -37,7 +40,16 @@ SLICE = 0.004
 class Sweeper:
     """Finds definitions whose next time is not what they say, and puts that right."""
 
-    def __init__(self, *, store: ScheduleStore, wire: AsyncWire, clock: ServerClock, definitions: Definitions) -> None:
+    def __init__(
+        self,
+        *,
+        store: ScheduleStore,
+        wire: AsyncWire,
+        clock: ServerClock,
+        definitions: Definitions,
+        whereabouts: Whereabouts,
+    ) -> None:
+        self._whereabouts = whereabouts
         self._store, self._wire, self._clock, self._definitions = store, wire, clock, definitions
         self._swept: dict[str, float] = {}
         self._wanted = asyncio.Event()
@@ -67,7 +79,26 @@ class Sweeper:
                 changed += await self._page(queue, page)
             if cursor == 0:
                 break
+        await self._suspect(queue)
         return changed + await self._orphaned(queue, count)
+
+    async def _suspect(self, queue: str) -> None:
+        """Have those unfinished tasks looked for that would keep their schedules from making others."""
+        cursor = 0
+        while True:
+            cursor, page = await self._wire.run(self._store.running_page(queue, cursor))
+            names = [name for name, _ in page if is_schedule_name(name)]
+            if names:
+                found = await self._wire.run(self._store.definitions(queue, names))
+                for name, raw in zip(names, found, strict=True):
+                    if raw and self._is_readable(queue, name, raw):
+                        self._suspect_one(queue, name, raw)
+            if cursor == 0:
+                return
+
+    def _suspect_one(self, queue: str, name: str, raw: bytes) -> None:
+        if self._definitions.read(name, raw).overlap is not Overlap.ALLOW:
+            self._whereabouts.suspect(queue, name, NOW_AND_THEN)
 
     async def _page(self, queue: str, page: Sequence[tuple[str, bytes]]) -> int:
         readable = [(name, raw) for name, raw in page if self._is_readable(queue, name, raw)]
@@ -135,6 +166,7 @@ class Sweeper:
         cursor, forgotten = 0, 0
         while True:
             cursor, names = await self._wire.run(self._store.positions_page(queue, cursor))
+            names = [(name, position) for name, position in names if is_schedule_name(name)]
             if names:
                 found = await self._wire.run(self._store.definitions(queue, [name for name, _ in names]))
                 for (name, position), raw in zip(names, found, strict=True):
@@ -146,7 +178,19 @@ class Sweeper:
     async def forget(self, queue: str, name: str, position: bytes) -> int:
         """Take away what is left of a schedule that has no definition any more; 1 when that was done."""
         now = self._clock.now()
-        note = msgspec.json.encode({"by": "?", "at": round(now, 3), "reason": "taken out of the hash"})
+        (code,) = await self._wire.run(self._store.code(queue, [name]))
+        was, past = code.decode("utf-8", "replace"), decode_position(position)
+        note = msgspec.json.encode(
+            {
+                "by": "?",
+                "at": round(now, 3),
+                "reason": "taken out of the hash",
+                "last": None if past is None else past.last,
+                "fires": 0 if past is None else past.fires,
+                "definition": was,
+                "code": was,
+            }
+        )
         text = [{"text": f"schedule {name}: taken out by hand"}]
         event = encode_event(EventKind.SCHEDULE_REMOVED, queue, now, text, 1)
         call = self._store.remove(queue, name, seen=(b"", position), note=note, event=event)

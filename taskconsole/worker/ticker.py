@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
-from taskconsole.model.definition import Overlap
+from taskconsole.model.definition import Overlap, check_schedule_name
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.firing import ON_TIME, RunRecord, decode_position, encode_position, encode_record, plan, run_id
 from taskconsole.model.task import Envelope, encode
@@ -55,6 +55,9 @@ LATE_TASKS = 100
 
 LATE_RATE = 2_000.0
 """Tasks a second that are made for what is late: a queue should not be buried by its past."""
+
+BEATEN = 0.2
+"""Seconds after which to look again when another was faster with as much as fits into one round trip."""
 
 JUMPED = 0.1
 """Seconds by which our idea of Redis's clock must be wrong, beyond what a slow answer explains, to be put right."""
@@ -174,7 +177,8 @@ class Ticker:
                 if self._complain(watch.queue):
                     log.warning("schedules wait", extra={"queue": watch.queue, "reason": str(error)})
                 pause = min(0.1 * 2**watch.failed, 2.0)
-                watch.attend = watch.look = watch.late = time.monotonic() + pause
+                watch.attend = watch.look = time.monotonic() + pause
+                watch.late = watch.look if watch.sweeps else float("inf")
         return made
 
     async def _tick(self, watch: _Watch) -> int:
@@ -198,7 +202,10 @@ class Ticker:
         if watch.sweeps:
             watch.sweep = watch.sweep or became or self._sweeper.is_time(watch.queue)
             late = answer.next_due is not None and answer.next_due < answer.now - ON_TIME
-            watch.late = min(watch.late, now) if late else float("inf")
+            if not late:
+                watch.late = float("inf")
+            elif watch.late == float("inf"):
+                watch.late = now  # else it goes on at its pace
         else:
             watch.late = float("inf")
             watch.attend = now + min(POLL, answer.wait + 0.1)
@@ -234,7 +241,11 @@ class Ticker:
             watch.look = self._when(agenda.next_due)
             fired, some, _ = await self._fire(watch, agenda.due, agenda.now)
             made += some
-            if len(agenda.due) < BATCH or not fired:
+            if len(agenda.due) < BATCH:
+                return made
+            if not fired:
+                # Another was faster with all of these; it may be gone before it comes to the rest.
+                watch.look = min(watch.look, time.monotonic() + BEATEN)
                 return made
 
     async def _catch_up(self, watch: _Watch) -> int:
@@ -255,12 +266,13 @@ class Ticker:
         """
         decisions: list[_Decision] = []
         planned = looked = 0
-        turn = time.monotonic()
+        read = turn = time.monotonic()
         for one in due:
             if planned >= most:
                 break
             looked += 1
-            decision = await self._decide(watch.queue, one, max(now, self._clock.now()))
+            # Counted from what Redis said: our own clock may be ahead of it, and nothing is made before its time.
+            decision = await self._decide(watch.queue, one, now + time.monotonic() - read)
             if decision is not None:
                 decisions.append(decision)
                 planned += len(decision.firing.instants)
@@ -289,7 +301,8 @@ class Ticker:
             watch.look = min(watch.look, self._when(float(decision.due.score)))
             return 0
         # When another was faster, it has come to the same next time.
-        watch.look = min(watch.look, self._when(firing.time))
+        following = firing.time if firing.time is not None or not fired.skipped else firing.spare
+        watch.look = min(watch.look, self._when(following))
         if not fired.done:
             return 0
         extra = {"queue": watch.queue, "schedule": name}
@@ -304,6 +317,7 @@ class Ticker:
         """What to do with one due schedule; None when it was put aside."""
         try:
             if not due.definition:
+                check_schedule_name(due.name)
                 await self._sweeper.forget(queue, due.name, due.position)
                 return None
             definition = self._definitions.read(due.name, due.definition)
@@ -339,6 +353,7 @@ class Ticker:
             event=encode_event(EventKind.FIRED, queue, now, named, max(len(tasks), 1)),
             keep_event=rare or missed is not None,
             missed=missed,
+            spare=firing.spare,
         )
 
     async def _sweep(self) -> None:

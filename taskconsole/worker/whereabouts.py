@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from taskconsole.errors import StoreError, StoreUnavailable
-from taskconsole.model.firing import RunRecord, encode_record
+from taskconsole.model.firing import RunRecord, decode_running, encode_record
 
 if TYPE_CHECKING:
     from taskconsole.store.reading import ReadingStore
@@ -30,7 +30,10 @@ YOUNG = 5.0
 """Seconds a task may be unfinished without being looked for."""
 
 AGAIN = 30.0
-"""Seconds between two searches for the tasks of one schedule."""
+"""Seconds between two searches for the tasks of one schedule that has to skip."""
+
+NOW_AND_THEN = 120.0
+"""The same for one that has not had to yet: a task deleted today must not cost tomorrow's."""
 
 REST = 0.5
 """Seconds between any two searches: they read much."""
@@ -51,9 +54,9 @@ class Whereabouts:
         self._searched: dict[tuple[str, str], float] = {}
         self._wanted = asyncio.Event()
 
-    def suspect(self, queue: str, schedule: str) -> None:
-        """A task of this schedule stands in the way of the next."""
-        if time.monotonic() - self._searched.get((queue, schedule), -AGAIN) >= AGAIN:
+    def suspect(self, queue: str, schedule: str, every: float = AGAIN) -> None:
+        """A task of this schedule stands in the way of the next, or will; not more often than `every` seconds."""
+        if time.monotonic() - self._searched.get((queue, schedule), -every) >= every:
             self._suspects[queue, schedule] = None
             self._wanted.set()
 
@@ -78,7 +81,7 @@ class Whereabouts:
         """Search for the unfinished tasks of a schedule; returns how many are gone, None when all are too young."""
         (raw,) = await self._wire.run(self._store.running(queue, [schedule]))
         now = self._clock.now()
-        old = [task_id for task_id, since in _running(raw).items() if now - since >= YOUNG]
+        old = [task_id for task_id, since in decode_running(raw).items() if now - since >= YOUNG]
         gone = 0
         for task_id in old:
             # Twice: it may have moved from a place not yet looked at to one that was.
@@ -112,11 +115,3 @@ class Whereabouts:
             if len(seen) < WINDOW:
                 return False
         return True
-
-
-def _running(raw: bytes) -> dict[str, float]:
-    try:
-        found = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return {k: float(v) for k, v in found.items() if isinstance(v, int | float)} if isinstance(found, dict) else {}

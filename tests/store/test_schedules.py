@@ -393,9 +393,7 @@ def test_what_code_has_said_stays_when_an_operator_edits(rig):
     assert rig.run(rig.schedules.definitions(QUEUE, ["s"])) == [b"d2"]
 
 
-@pytest.mark.parametrize(
-    "seen", [(b"", b""), (b"d0", b"p1"), (b"d1", b"p0"), (b"d1", b""), (b"", b"p1")], ids=repr
-)
+@pytest.mark.parametrize("seen", [(b"", b""), (b"d0", b"p1"), (b"d1", b"p0"), (b"d1", b""), (b"", b"p1")], ids=repr)
 def test_a_schedule_that_has_changed_since_it_was_seen_is_not_written(rig, seen, store_url):
     wake = listener(store_url, rig.keys.wake)
     plant(rig)

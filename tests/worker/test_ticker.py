@@ -50,13 +50,14 @@ class Office:
         self.clock.offset += offset
         definitions, (wire, side) = Definitions(), self.wires
         common: dict[str, Any] = {"store": self.store, "clock": self.clock}
+        whereabouts = Whereabouts(reading=ReadingStore(self.names), wire=side, **common)
         self.ticker = Ticker(
             queues or (QUEUE,),
             who=who,
             wire=wire,
             definitions=definitions,
-            sweeper=Sweeper(wire=side, definitions=definitions, **common),
-            whereabouts=Whereabouts(reading=ReadingStore(self.names), wire=side, **common),
+            sweeper=Sweeper(wire=side, definitions=definitions, whereabouts=whereabouts, **common),
+            whereabouts=whereabouts,
             **common,
         )
         self.wakeups = Wakeups(
@@ -101,7 +102,9 @@ class Scene:
         seconds, micro = self.raw.time()
         return seconds + micro / 1e6
 
-    def plant(self, name: str, queue: str = QUEUE, *, late: float = 0.0, tell: bool = False, **fields: Any) -> float | None:
+    def plant(
+        self, name: str, queue: str = QUEUE, *, late: float = 0.0, tell: bool = False, **fields: Any
+    ) -> float | None:
         """Write a schedule as it would stand if it had been written `late` seconds ago; returns its time."""
         definition = json.dumps({"task": "work", **fields}).encode()
         position, at = place(name, decode_definition(definition), None, self.now() - late)
@@ -642,14 +645,15 @@ async def test_a_clock_that_is_wrong_changes_nothing(open_office, scene, offset,
     monkeypatch.setattr(time, "time", lambda real=time.time: real() - offset)
     scene.plant("s", every=0.1)
     scene.plant("t", every=0.13, catch_up="none")
+    scene.plant("u", every=0.05)
     office = open_office(offset=offset)
     seen = await asyncio.to_thread(seen_lengths, scene, 1.5)
     await office.stop()
-    instants = sorted(i for name in "st" for i in scene.fired(name))
+    instants = sorted(i for name in "stu" for i in scene.fired(name))
     for at, length in seen:
         assert length <= sum(1 for instant in instants if instant <= at), "a task was made before its time"
     assert fires
-    for name, every in (("s", 0.1), ("t", 0.13)):
+    for name, every in (("s", 0.1), ("t", 0.13), ("u", 0.05)):
         assert_every_instant_once(scene, name, every, least=8)
     assert scene.raw.hget(scene.names.of(QUEUE).stats, "missed") is None
 
@@ -672,13 +676,13 @@ async def test_the_clock_of_redis_is_followed_when_it_is_set(open_office, scene)
 # -- the loop is others' too
 
 
-async def test_planning_does_not_hold_the_loop(open_office, scene):
+@pytest.mark.parametrize(("catch_up", "schedules", "most"), [("one", 400, 0.05), ("all", 40, 0.12)])
+async def test_planning_does_not_hold_the_loop(open_office, scene, catch_up, schedules, most):
+    """Each of these takes milliseconds to plan, or tens of them when all of its past is wanted."""
     end = int(scene.now()) - 10
-    for n in range(120):
-        scene.plant(
-            f"s{n}", cron=f"{n % 60} */2 * * *", tz="Europe/Berlin", late=400 * 86_400, end=end, catch_up="all",
-            window=500 * 86_400,
-        )  # fmt: skip
+    past = {"late": 400 * 86_400, "end": end, "window": 500 * 86_400}
+    for n in range(schedules):
+        scene.plant(f"s{n}", cron=f"{n % 60} */2 * * *", tz="Europe/Berlin", catch_up=catch_up, **past)
     office = open_office(start=False)
     gaps = []
 
@@ -697,5 +701,5 @@ async def test_planning_does_not_hold_the_loop(open_office, scene):
     with suppress(asyncio.CancelledError):
         await watching
     assert scene.ids()
-    # The fifth longest: others run on this machine, too.
-    assert sorted(gaps)[-5] < 0.05, sorted(gaps)[-8:]
+    # Not the two longest: others run on this machine, too.
+    assert sorted(gaps)[-3] < most, sorted(gaps)[-8:]

@@ -5,7 +5,8 @@
 --       5 next score ("" for none)  6 next position ("" for none)  7 "allow" | "skip" | "buffer_one"
 --       8 channel  9 cap of the log ("0": not worth keeping)  10 event when tasks are made
 --       11 what was missed (JSON, "" for nothing)  12 event for that  13 how many were missed  14 cap of the runs
---       15.. groups of three: id, payload, what to note when it is skipped (JSON)
+--       15 next score when a task was skipped after all ("" for none)
+--       16.. groups of three: id, payload, what to note when it is skipped (JSON)
 -- Returns {"fired", made, skipped, buffered}, {"changed"} when something has moved on, {"early", now} before its time
 -- Two callers that saw the same can not both come through: that is what makes one task an instant, without a leader.
 local name = ARGV[1]
@@ -24,7 +25,7 @@ local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[4], name) or '
 if not read or type(running) ~= 'table' then running = {} end
 local made, skipped, buffered, busy = 0, 0, 0, next(running) ~= nil
 -- Whatever is written first adds something: out of memory it is refused, and nothing has been done.
-for i = 15, #ARGV, 3 do
+for i = 16, #ARGV, 3 do
   if ARGV[7] == 'allow' or not busy then
     redis.call('LPUSH', KEYS[6], ARGV[i + 1])
     running[ARGV[i]] = now
@@ -36,8 +37,14 @@ for i = 15, #ARGV, 3 do
     skipped = skipped + 1
   end
 end
-if ARGV[5] == '' then redis.call('ZREM', KEYS[1], name) else redis.call('ZADD', KEYS[1], ARGV[5], name) end
-if ARGV[6] == '' then redis.call('HDEL', KEYS[3], name) else redis.call('HSET', KEYS[3], name, ARGV[6]) end
+local following, position = ARGV[5], ARGV[6]
+if skipped > 0 then
+  -- The caller counted on every task being made; the count comes last in a position.
+  position = position:gsub('"fires":(%d+)}$', function(n) return string.format('"fires":%d}', n - skipped) end)
+  if following == '' then following = ARGV[15] end
+end
+if following == '' then redis.call('ZREM', KEYS[1], name) else redis.call('ZADD', KEYS[1], following, name) end
+if position == '' then redis.call('HDEL', KEYS[3], name) else redis.call('HSET', KEYS[3], name, position) end
 if made > 0 then
   -- Where nobody finishes them the newest are enough.
   local ids = {}
