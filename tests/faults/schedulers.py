@@ -296,25 +296,12 @@ class Pace:
         (seconds, micros), length = pipeline.execute()
         self.samples.append((seconds + micros / 1e6, length))
 
-    def most_in(self, stretch: float) -> int:
-        """The most tasks made within so many seconds."""
-        most, left = 0, 0
-        for right, (at, length) in enumerate(self.samples):
-            while at - self.samples[left][0] > stretch:
-                left += 1
-            most = max(most, length - self.samples[left][1] if right else 0)
-        return most
-
-    def by_second(self) -> list[int]:
-        """How many were made in each second from the first sample on."""
-        origin, before = self.samples[0]
-        ends = {int(at - origin): length for at, length in self.samples}
-        made = []
-        for second in range(max(ends) + 1):
-            length = ends.get(second, before)
-            made.append(length - before)
-            before = length
-        return made
+    def by_second(self) -> str:
+        """Least, middle and most tasks made in the full seconds between the first and the last sample."""
+        origin, _ = self.samples[0]
+        lengths = list({int(at - origin): length for at, length in self.samples}.values())
+        made = sorted(b - a for a, b in pairwise(lengths[:-1]))
+        return f"{made[0]}/{made[len(made) // 2]}/{made[-1]}" if made else "?"
 
 
 def processor_time(client: redis.Redis) -> float:

@@ -207,16 +207,17 @@ def catch_up(client: redis.Redis, start: Start, url: str, due: dict[str, float],
     check_steady(by_name, steady)
     made, missed = check_policies(client, found, due)
     assert int(client.hget(KEYS.stats, "fired")) == len(found)
-    busiest = max(by_second := pace.by_second())
+    # What is fired in time is no part of the burst: thousands of schedules of every minute are due at its beginning.
+    burst = most_in(0.1, [fire.at for fire in found if fire.at - fire.instant > ON_TIME])
     punctual = lateness.of(fire for fire in found if fire.name in steady)
     print(
         f"F-27 {len(due)} schedules 3 h behind, {schedulers} schedulers: {made} made, {missed} missed, 0 double, "
-        f"caught up in {took:.1f} s; at most {pace.most_in(0.1)} in 100 ms, {busiest} in a second {by_second}; "
+        f"caught up in {took:.1f} s; at most {burst} late ones in 100 ms, {pace.by_second()} in a second; "
         f"schedules of every second meanwhile late {spread(punctual)}; "
         f"schedulers {', '.join(f'{cpu:.1f} s of processor, {rss:.0f} MB' for cpu, rss in usage)}; "
         f"Redis {redis_used:.1f} s of processor"
     )
-    assert pace.most_in(0.1) <= 600
+    assert burst <= 600
     assert punctual[-1] < ON_TIME
 
 
@@ -263,8 +264,18 @@ def check_policies(client: redis.Redis, found: list[Fire], due: dict[str, float]
 SCHEDULES_AWAY = 10_000 if FULL else 600
 
 
+def most_in(stretch: float, moments: list[float]) -> int:
+    """The most of these moments that lie within so many seconds."""
+    most, left, ordered = 0, 0, sorted(moments)
+    for right, at in enumerate(ordered):
+        while at - ordered[left] > stretch:
+            left += 1
+        most = max(most, right - left + 1)
+    return most
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("schedulers", [1, 2])
+@pytest.mark.parametrize("schedulers", [1, 2] if FULL else [2])
 def test_f27_three_hours_without_a_scheduler(raw, store_url, start, schedulers):
     """The clock is not moved here: the schedules are written back by three hours, which comes to the same."""
     place_and_leave(raw, start, store_url, three_policies(SCHEDULES_AWAY))
@@ -275,12 +286,13 @@ def test_f27_three_hours_without_a_scheduler(raw, store_url, start, schedulers):
 
 @pytest.mark.timeout(600)
 def test_f27_three_hours_without_a_scheduler_by_a_clock_that_is_moved(make_server, start, tmp_path, monkeypatch):
+    """Fewer schedules than above: every look at the clock costs this Redis the reading of a file."""
     clock = MovedClock(tmp_path)
     server = server_with_clock(make_server, clock, monkeypatch)
     with server.client() as client:
-        due = place_and_leave(client, start, server.url, three_policies(SCHEDULES_AWAY))
+        due = place_and_leave(client, start, server.url, three_policies(min(SCHEDULES_AWAY, 2000)))
         clock.move(3 * HOURS)
-        catch_up(client, start, server.url, due, 2)
+        catch_up(client, start, server.url, due, 1)
 
 
 # -- wrong clocks
