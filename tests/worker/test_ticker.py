@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -168,7 +169,7 @@ def assert_every_instant_once(scene: Scene, name: str, every: float, *, least: i
     """No instant is missing or doubled between the first and the last that was fired."""
     instants = scene.fired(name, queue)
     assert len(instants) >= least, f"{name}: {len(instants)} fires"
-    steps = {round((after - before) / every, 3) for before, after in zip(instants, instants[1:], strict=False)}
+    steps = {round((after - before) / every, 3) for before, after in pairwise(instants)}
     assert steps <= {1.0}, f"{name}: steps of {sorted(steps)} intervals"
 
 
