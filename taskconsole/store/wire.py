@@ -284,10 +284,10 @@ class AsyncWire:
         try:
             connection = self._connection
             if connection is None:
-                connection = self._make()
+                # Ours from the beginning: whoever cancels us while it connects must not leave it open.
+                self._connection = connection = self._make()
                 async with asyncio.timeout(None if seconds == math.inf else max(seconds, 1.0)):
                     await connection.connect()
-                self._connection = connection
             # Sending waits too, when the other side does not read and there is much to tell.
             async with asyncio.timeout(None if seconds == math.inf else seconds):
                 await connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
