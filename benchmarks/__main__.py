@@ -10,7 +10,8 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, RunError
 from benchmarks.machine import description
-from benchmarks.measures import MEASURES, Measure, Size
+from benchmarks.measure import Measure, Size
+from benchmarks.measures import MEASURES
 from benchmarks.report import Report
 from benchmarks.systems import PEERS, NotInstalledError, System, our_loops, taskconsole
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -20,6 +20,7 @@ import redis
 
 from benchmarks.machine import Cores, cores, on_core
 from benchmarks.systems import System
+from benchmarks.wanted import Wanted
 from taskconsole.embedded import EmbeddedRedis, find_server, server_version, tied
 
 T = TypeVar("T")
@@ -105,21 +106,30 @@ class Bench:
         concurrency: int | None = None,
         marks: Sequence[int] = (),
         samples: int = 0,
+        since: float = 0.0,
         scheduler: bool = False,
         tie: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> Iterator[Process]:
         """Run the system's worker on its core, with a scheduler process beside it when it needs one.
 
-        `tie=False` leaves out the few milliseconds that making it die with us takes.
+        Samples taken before `since` (seconds since the epoch) are dropped. `tie=False` leaves out the few
+        milliseconds that making it die with us takes.
         """
         with ExitStack() as running:
-            extra = {"BENCH_MARKS": json.dumps(list(marks)), "BENCH_SAMPLES": str(samples)}
+            more = dict(environment or {})
+            extra = {
+                "BENCH_MARKS": json.dumps(list(marks)),
+                "BENCH_SAMPLES": str(samples),
+                "BENCH_SINCE": str(since),
+                **more,
+            }
             command: list[str | Path] = [
                 system.python,
                 *self._filled(system.worker(concurrency or system.concurrency)),
             ]
             if scheduler and system.scheduler:
-                running.enter_context(self._process([system.python, *system.scheduler], {}, self.cores.beat))
+                running.enter_context(self._process([system.python, *system.scheduler], more, self.cores.beat))
             yield running.enter_context(self._process(command, extra, self.cores.measured, tie=tie))
 
     def _filled(self, command: list[str]) -> list[str]:
@@ -153,17 +163,28 @@ class Bench:
         self, system: System, action: str, count: int = 1, task: str = "noop", *, beat: bool = False
     ) -> dict[str, float]:
         """Run a producer to its end, on the measured core unless it only keeps the beat."""
-        with on_core(self.cores.beat if beat else self.cores.measured):
+        words = ["benchmarks.produce", system.module, action, str(count), task]
+        return self.figures(system, words, self.cores.beat if beat else self.cores.measured)
+
+    def register(self, system: System, schedules: Wanted) -> dict[str, float]:
+        """Have an app of ours put its schedules into Redis; returns what that took."""
+        return self.figures(system, ["benchmarks.register"], self.cores.measured, schedules.environment())
+
+    def figures(
+        self, system: System, words: Sequence[str], core: int | None, environment: Mapping[str, str] | None = None
+    ) -> dict[str, float]:
+        """Run a module in the system's Python to its end; the last line it prints is the answer, in JSON."""
+        with on_core(core):
             done = subprocess.run(
-                [system.python, "-m", "benchmarks.produce", system.module, action, str(count), task],
+                [system.python, "-m", *words],
                 capture_output=True,
                 text=True,
                 cwd=ROOT,
-                env=self._environment({}),
+                env=self._environment(dict(environment or {})),
                 check=False,
             )
         if done.returncode:
-            raise RunError(f"the producer failed: {' | '.join(done.stderr.splitlines()[-3:])}")
+            raise RunError(f"{words[0]} failed: {' | '.join(done.stderr.splitlines()[-3:])}")
         figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return figures
 
@@ -183,6 +204,11 @@ class Bench:
         """CPU seconds the server has used."""
         used = self.client.info("cpu")
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
+    def scripts(self) -> tuple[int, float]:
+        """How many scripts clients have run so far, and the seconds that the server has spent in them."""
+        stats = self.client.info("commandstats").get("cmdstat_evalsha", {})
+        return int(stats.get("calls", 0)), float(stats.get("usec", 0)) / 1e6
 
     @contextmanager
     def listener(self, channel: str) -> Iterator[None]:

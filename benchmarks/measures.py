@@ -1,40 +1,19 @@
 """The measures. Each is one function whose docstring says exactly what is timed, for one run of one system.
 
-A measure returns figures by name; `FIGURES` gives their units and what we aim at.
+A measure returns figures by name; `FIGURES` gives their units and what we aim at. Those about schedules are in
+`schedule_measures.py`.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
+from benchmarks import schedule_measures
 from benchmarks.bench import Bench, Process, family
+from benchmarks.measure import Figure, Figures, Measure, Size, all_of, spread
 from benchmarks.systems import System
-
-Figures = dict[str, float]
-
-T = TypeVar("T", bound=Sized)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What a number is and what it should be for Taskconsole.
-
-    Attributes:
-        unit: What it counts.
-        better: `more` or `less`.
-        aim: The value to reach; None where none was set.
-        aim_on_asyncio: The aim without uvloop, where it differs.
-    """
-
-    unit: str
-    better: str
-    aim: float | None = None
-    aim_on_asyncio: float | None = None
-
 
 FIGURES = {
     "drain no-op": Figure("tasks/s", "more", 100_000, 60_000),
@@ -68,33 +47,8 @@ FIGURES = {
     "busier of two workers": Figure("% of tasks", "less", 60),
     "24 one-second tasks, two workers": Figure("s", "less", 3.5),
     "SIGKILL to re-run": Figure("s", "less", 25),
+    **schedule_measures.FIGURES,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much of everything: the whole, or a look that ends sooner."""
-
-    quick: bool = False
-
-    def of(self, whole: int, quick: int, system: System | None = None) -> int:
-        """A number of tasks, scaled down for systems that would take minutes."""
-        return max(200, (quick if self.quick else whole) // (system.scale if system else 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A measure and whom it is for."""
-
-    run: Callable[[Bench, System, Size], Figures]
-    peers: bool = True
-    every_loop: bool = False
-    repeats: int | None = None
-
-    @property
-    def summary(self) -> str:
-        """The first line of its docstring."""
-        return (self.run.__doc__ or "").partition("\n")[0]
 
 
 def drain(bench: Bench, system: System, size: Size) -> Figures:
@@ -159,7 +113,7 @@ def _drain(
     bench.produce(system, "fill", count, task)
     before = bench.redis_cpu()
     with bench.worker(system, marks=marks) as worker:
-        first, last = bench.wait(lambda: _all_of(bench.marks(), 2), worker, "all have run")
+        first, last = bench.wait(lambda: all_of(bench.marks(), 2), worker, "all have run")
         redis_cpu = bench.redis_cpu() - before
         if between is None:
             bench.wait(lambda: system.left(bench.client) == 0, worker, "Redis is empty after the last run", 10)
@@ -168,10 +122,6 @@ def _drain(
         worker_cpu=last["cpu"] - first["cpu"],
         redis_cpu=redis_cpu,
     )
-
-
-def _all_of(seen: T, count: int) -> T | None:
-    return seen if len(seen) == count else None
 
 
 def pickup(bench: Bench, system: System, size: Size) -> Figures:
@@ -185,7 +135,7 @@ def pickup(bench: Bench, system: System, size: Size) -> Figures:
         _warm_up(bench, system, worker)
         bench.produce(system, "paced", count, beat=True)
         samples = bench.wait(bench.samples, worker, "all picked up")
-    return _spread("pickup", samples)
+    return spread("pickup", samples)
 
 
 def delayed(bench: Bench, system: System, size: Size) -> Figures:
@@ -196,22 +146,13 @@ def delayed(bench: Bench, system: System, size: Size) -> Figures:
         _warm_up(bench, system, worker)
         bench.produce(system, "delayed", count, beat=True)
         samples = bench.wait(bench.samples, worker, "all due tasks run")
-    return {**_spread("lateness", samples), "run early": sum(sample < 0 for sample in samples)}
+    return {**spread("lateness", samples), "run early": sum(sample < 0 for sample in samples)}
 
 
 def _warm_up(bench: Bench, system: System, worker: Process) -> None:
     """Have one no-op run, so that the worker is up and its connections are made."""
     bench.produce(system, "now", task="noop", beat=True)
     bench.wait(lambda: system.left(bench.client) == 0 and bench.marks(), worker, "the worker is up")
-
-
-def _spread(name: str, samples: list[float]) -> Figures:
-    percent = statistics.quantiles(samples, n=100, method="inclusive")
-    return {
-        f"{name} p50": percent[49] * 1000,
-        f"{name} p99": percent[98] * 1000,
-        f"{name} max": max(samples) * 1000,
-    }
 
 
 def enqueue(bench: Bench, system: System, size: Size) -> Figures:
@@ -297,7 +238,7 @@ def share(bench: Bench, system: System, _size: Size) -> Figures:
         bench.wait(lambda: bench.client.zcard("{bench}:workers") == 2, one, "both workers are up")
         before = time.time()
         bench.produce(system, "fill", 24, "second", beat=True)
-        notes = bench.wait(lambda: _all_of(bench.notes(), 24), one, "all have started")
+        notes = bench.wait(lambda: all_of(bench.notes(), 24), one, "all have started")
     pids = [note["pid"] for note in notes]
     return {
         "busier of two workers": max(pids.count(pid) for pid in pids) / len(pids) * 100,
@@ -315,7 +256,7 @@ def rerun(bench: Bench, system: System, _size: Size) -> Figures:
         victim, survivor = (one, other) if first["pid"] == one.pid else (other, one)
         killed = time.time()
         victim.kill()
-        _, second = bench.wait(lambda: _all_of(bench.notes(), 2), survivor, "the task runs again")
+        _, second = bench.wait(lambda: all_of(bench.notes(), 2), survivor, "the task runs again")
         survivor.kill()  # it would wait for the task, which takes minutes
     return {"SIGKILL to re-run": second["at"] - killed}
 
@@ -333,4 +274,5 @@ MEASURES = {
     "backlog": Measure(backlog, peers=False),
     "share": Measure(share, peers=False),
     "rerun": Measure(rerun, peers=False, repeats=1),
+    **schedule_measures.MEASURES,
 }

@@ -55,13 +55,14 @@ def timed(call: Callable[[], Awaitable[None] | None]) -> dict[str, float]:
         async def wait() -> None:
             await result
 
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             wall, cpu = time.perf_counter(), time.process_time()
             runner.run(wait())
     return {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes uvloop's loop; None where that is not installed."""
     try:
         import uvloop  # noqa: PLC0415 - where it is installed
     except ImportError:

@@ -17,6 +17,9 @@ _MARKS = frozenset(json.loads(os.environ.get("BENCH_MARKS", "[]")))
 
 _SAMPLES = int(os.environ.get("BENCH_SAMPLES", "0"))
 
+# What is sampled before this time does not count.
+_SINCE = float(os.environ.get("BENCH_SINCE", "0"))
+
 # next() on it is one step even with threads, which `runs += 1` is not.
 _runs = itertools.count(1)
 
@@ -32,6 +35,8 @@ def ran() -> None:
 
 def sample(value: float) -> None:
     """Keep a value in memory; with BENCH_SAMPLES of them, write them all."""
+    if _SINCE and time.time() < _SINCE:
+        return
     _samples.append(value)
     if len(_samples) == _SAMPLES:
         note(samples=_samples)

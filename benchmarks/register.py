@@ -2,7 +2,7 @@
 
 Prints one line of JSON, in seconds: `declare` for the code that declares them (BENCH_SCHEDULES says which),
 `register` for putting them into Redis with the first time of each, `again` for finding them all there. The
-registrar is the one in every worker; its connections are made and its scripts loaded before.
+registrar is the one in every worker; its connection is made before.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib
 import json
 import time
 
+from benchmarks.produce import loop_factory
 from taskconsole.app import App
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
@@ -46,13 +47,9 @@ def main() -> None:
     before = time.perf_counter()
     app: App = importlib.import_module("benchmarks.scheduled_app").app
     took = {"declare": time.perf_counter() - before}
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         took |= runner.run(register(app))
     print(json.dumps(took))
-
-
-def _loop_factory():
-    raise NotImplementedError
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.measures import FIGURES, Figures
+from benchmarks.measure import Figures
+from benchmarks.measures import FIGURES
 from benchmarks.systems import System
 
 HEADINGS = ("figure", "system", "median", "min-max", "unit", "aim", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
+from typing import Any
 
 from benchmarks import recorder
 from benchmarks.wanted import Wanted, wanted
@@ -54,7 +55,7 @@ def declare(schedules: Wanted) -> None:
         app.every(schedules.beat, name="beat", args=[0])(tick)
 
 
-def declare_varied(n: int, task: RegisteredTask[[int], None], options: ScheduleOptions) -> None:
+def declare_varied(n: int, task: RegisteredTask[[int], Any], options: ScheduleOptions) -> None:
     """The n-th of many: an interval of 1 to 60 minutes every fifth time, else one of eight kinds of cron."""
     name = f"varied {n}"
     if n % 5 == 4:

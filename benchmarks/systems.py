@@ -8,7 +8,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import redis
@@ -34,6 +34,8 @@ class System:
         concurrency: Tasks at once, where it is best.
         scale: How many times fewer tasks than ours it gets, so that a run takes a few seconds.
         ours: Whether it is Taskconsole.
+        scheduled: The same, run so that it fires schedules of its code (benchmarks/wanted.py).
+        alone: The same with a process in the worker's place that fires schedules and runs no tasks.
     """
 
     name: str
@@ -46,6 +48,8 @@ class System:
     concurrency: int = 100
     scale: int = 1
     ours: bool = False
+    scheduled: System | None = None
+    alone: System | None = None
 
 
 class NotInstalledError(Exception):
@@ -55,19 +59,28 @@ class NotInstalledError(Exception):
 def taskconsole(loop: str) -> System:
     """Ours, on `uvloop` or plain `asyncio`."""
 
-    def worker(concurrency: int) -> list[str]:
+    def service(name: str, module: str) -> list[str]:
         return [
-            *("-m", "taskconsole", "-u", "{url}", "--headless", "worker"),
-            *("-A", "benchmarks.app:app", "-q", "bench", "-c", str(concurrency), "--loop", loop),
+            *("-m", "taskconsole", "-u", "{url}", "--headless", name),
+            *("-A", f"{module}:app", "-q", "bench", "--loop", loop),
         ]
 
-    return System(
+    def worker(module: str) -> Callable[[int], list[str]]:
+        return lambda concurrency: [*service("worker", module), "-c", str(concurrency)]
+
+    plain, scheduled = "benchmarks.app", "benchmarks.scheduled_app"
+    system = System(
         name=f"taskconsole {loop}",
-        module="benchmarks.app",
+        module=plain,
         python=Path(sys.executable),
-        worker=worker,
+        worker=worker(plain),
         left=_left_of_ours,
         ours=True,
+    )
+    return replace(
+        system,
+        scheduled=replace(system, module=scheduled, worker=worker(scheduled)),
+        alone=replace(system, module=scheduled, worker=lambda _: service("scheduler", scheduled)),
     )
 
 
@@ -85,7 +98,7 @@ def taskiq_stream(cache: Path) -> System:
     """taskiq with streams, 100 at once, on uvloop, as its users run it."""
     python = environment("taskiq-stream", cache)
     module = "benchmarks.peers.taskiq_stream"
-    return System(
+    system = System(
         name="taskiq-stream",
         module=module,
         python=python,
@@ -101,6 +114,8 @@ def taskiq_stream(cache: Path) -> System:
         left=_left_of_stream,
         scale=20,
     )
+    crons = ("-m", "taskiq", "scheduler", f"{module}:crons", "--skip-first-run", "--log-level", "WARNING")
+    return replace(system, scheduled=replace(system, scheduler=crons))
 
 
 def _left_of_stream(client: redis.Redis) -> int:
@@ -111,19 +126,24 @@ def _left_of_stream(client: redis.Redis) -> int:
 def huey(cache: Path) -> System:
     """huey with 8 threads, results off, a scheduler that looks every second (the least it takes)."""
     python = environment("huey", cache)
-    return System(
+
+    def worker(*more: str) -> Callable[[int], list[str]]:
+        return lambda concurrency: [
+            *("-m", "huey.bin.huey_consumer", "benchmarks.peers.huey_list.huey"),
+            *("-w", str(concurrency), "-k", "thread", "-q", "-s", "1", *more),
+        ]
+
+    system = System(
         name="huey",
         module="benchmarks.peers.huey_list",
         python=python,
-        worker=lambda concurrency: [
-            *("-m", "huey.bin.huey_consumer", "benchmarks.peers.huey_list.huey"),
-            *("-w", str(concurrency), "-k", "thread", "-q", "-n", "-s", "1"),
-        ],
+        worker=worker("--no-periodic"),
         can=frozenset({"one"}),
         left=lambda client: client.llen("huey.redis.bench") + client.zcard("huey.schedule.bench"),
         concurrency=8,
         scale=20,
     )
+    return replace(system, scheduled=replace(system, worker=worker()))
 
 
 PEERS: dict[str, Callable[[Path], System]] = {"taskiq-stream": taskiq_stream, "huey": huey}

@@ -8,9 +8,10 @@ import datetime as dt
 import os
 import time
 
-from huey import RedisHuey
+from huey import RedisHuey, crontab
 
 from benchmarks import recorder
+from benchmarks.wanted import wanted
 
 huey = RedisHuey("bench", url=os.environ["BENCH_URL"], results=False)
 
@@ -30,6 +31,14 @@ def nap(_n: int) -> None:
 def stamp(since: float) -> None:
     recorder.sample(time.time() - since)
 
+
+def minute() -> None:
+    recorder.sample(time.time())
+
+
+# A periodic task has one schedule and no arguments, so each is a task of its own.
+for _n in range(wanted().count):
+    huey.periodic_task(crontab(minute="*"), name=f"minute {_n}")(minute)
 
 TASKS = {"noop": noop, "nap": nap, "stamp": stamp}
 

@@ -10,9 +10,11 @@ import os
 import time
 
 from taskiq import TaskiqScheduler
+from taskiq.schedule_sources import LabelScheduleSource
 from taskiq_redis import ListRedisScheduleSource, RedisStreamBroker
 
 from benchmarks import recorder
+from benchmarks.wanted import wanted
 
 # consumer_id 0: what was enqueued before the first worker came counts too.
 broker = RedisStreamBroker(os.environ["BENCH_URL"], queue_name="bench", consumer_id="0")
@@ -20,6 +22,8 @@ broker = RedisStreamBroker(os.environ["BENCH_URL"], queue_name="bench", consumer
 source = ListRedisScheduleSource(os.environ["BENCH_URL"])
 
 scheduler = TaskiqScheduler(broker, [source])
+
+crons = TaskiqScheduler(broker, [LabelScheduleSource(broker)])
 
 
 @broker.task(task_name="noop")
@@ -36,6 +40,11 @@ async def nap(_n: int) -> None:
 @broker.task(task_name="stamp")
 async def stamp(since: float) -> None:
     recorder.sample(time.time() - since)
+
+
+@broker.task(task_name="minute", schedule=[{"cron": "* * * * *", "args": [n]} for n in range(wanted().count)])
+async def minute(_n: int) -> None:
+    recorder.sample(time.time())
 
 
 TASKS = {"noop": noop, "nap": nap, "stamp": stamp}

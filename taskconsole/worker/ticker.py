@@ -233,20 +233,16 @@ class Ticker:
         return time.monotonic() + max(0.0, at - self._clock.now() - EARLY)
 
     async def _fire_due(self, watch: _Watch) -> int:
-        """Fire what is due, in time or nearly so; notes when to look next."""
-        made = 0
-        while True:
-            now = self._clock.now()
-            agenda = await self._ask(self._store.due(watch.queue, now - ON_TIME - 1.0, now + 2 * EARLY, limit=BATCH))
-            watch.look = self._when(agenda.next_due)
-            fired, some, _ = await self._fire(watch, agenda.due, agenda.now)
-            made += some
-            if len(agenda.due) < BATCH:
-                return made
-            if not fired:
-                # Another was faster with all of these; it may be gone before it comes to the rest.
-                watch.look = min(watch.look, time.monotonic() + BEATEN)
-                return made
+        """Fire what is due, in time or nearly so, as much as fits into one round trip; notes when to look next."""
+        now = self._clock.now()
+        agenda = await self._ask(self._store.due(watch.queue, now - ON_TIME - 1.0, now + 2 * EARLY, limit=BATCH))
+        watch.look = self._when(agenda.next_due)
+        fired, made, _ = await self._fire(watch, agenda.due, agenda.now)
+        if len(agenda.due) == BATCH:
+            # The rest after the other queues have had their turn. When another was faster with all of these, it
+            # may be gone before it comes to the rest.
+            watch.look = min(watch.look, time.monotonic() + (0.0 if fired else BEATEN))
+        return made
 
     async def _catch_up(self, watch: _Watch) -> int:
         """Handle a portion of what is late."""
@@ -265,7 +261,7 @@ class Ticker:
         Returns how many schedules have moved on, how many tasks were made, and how many schedules were not looked at.
         """
         decisions: list[_Decision] = []
-        planned = looked = 0
+        planned = looked = fired = made = 0
         read = turn = time.monotonic()
         for one in due:
             if planned >= most:
@@ -277,10 +273,18 @@ class Ticker:
                 decisions.append(decision)
                 planned += len(decision.firing.instants)
             if time.monotonic() - turn > SLICE:
-                # Planning takes its time when there is much to catch up with; tasks in this loop must go on.
-                await asyncio.sleep(0)
+                # What is planned is made before more is planned; that gives the loop a turn, too.
+                some = await self._send(watch, decisions)
+                fired, made = fired + some[0], made + some[1]
+                decisions = []
                 turn = time.monotonic()
+        some = await self._send(watch, decisions)
+        return fired + some[0], made + some[1], len(due) - looked
+
+    async def _send(self, watch: _Watch, decisions: Sequence[_Decision]) -> tuple[int, int]:
+        """Carry out decisions; returns how many schedules have moved on, and how many tasks were made."""
         fired = made = 0
+        await asyncio.sleep(0)
         answers = await self._wire.run_all([decision.call for decision in decisions])
         for decision, answer in zip(decisions, answers, strict=True):
             if isinstance(answer, Exception):
@@ -292,7 +296,7 @@ class Ticker:
             else:
                 fired += answer.done
                 made += self._note(watch, decision, answer)
-        return fired, made, len(due) - looked
+        return fired, made
 
     def _note(self, watch: _Watch, decision: _Decision, fired: Fired) -> int:
         """Plan the next look, and say what is worth saying."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from taskconsole.errors import StoreError, StoreUnavailable
 from taskconsole.model.firing import RunRecord, decode_running, encode_record
+from taskconsole.store.reading import MAX_WORKERS
 
 if TYPE_CHECKING:
     from taskconsole.store.reading import ReadingStore
@@ -100,6 +101,8 @@ class Whereabouts:
         if await self._is_in(k.queue, "list", needle):
             return True
         leases = await self._wire.run(self._reading.leases(k))
+        if len(leases) >= MAX_WORKERS:
+            return True
         for worker_id in leases:
             if await self._is_in(k.processing(worker_id), "list", needle):
                 return True
@@ -110,7 +113,8 @@ class Whereabouts:
         for start in range(0, BUDGET, WINDOW):
             first, last = (-start - WINDOW, -start - 1) if kind == "list" else (start, start + WINDOW - 1)
             seen = await self._wire.run(self._reading.window(key, first, last, kind))
-            if any(needle in one.payload for one in seen):
+            # Of a long payload only the beginning is read: it may be the one.
+            if any(needle in one.payload or one.size > len(one.payload) for one in seen):
                 return True
             if len(seen) < WINDOW:
                 return False

@@ -291,6 +291,41 @@ def test_the_past_of_a_schedule_is_capped(rig):
     assert len(runs(rig)) == RUNS_CAP
 
 
+@pytest.mark.parametrize(
+    ("ids", "unfinished", "fires", "at"),
+    [
+        (["s@1"], [], 7, None),
+        (["s@1", "s@2"], [], 6, 50.0),
+        (["s@1", "s@2"], ["s@0"], 5, 50.0),
+    ],
+)
+def test_what_was_skipped_is_not_counted_and_a_schedule_that_would_be_over_goes_on(rig, ids, unfinished, fires, at):
+    plant(rig)
+    if unfinished:
+        set_running(rig, *unfinished)
+    position = b'{"trigger":"t","last":3,"fires":7}'
+    call = fire(read(rig), *ids, rig=rig, overlap="skip", time=None, position=position, spare=50.0)
+    assert rig.run(call).done
+    assert rig.run(rig.schedules.positions(QUEUE, ["s"])) == [position.replace(b"7", b"%d" % fires)]
+    assert rig.run(rig.schedules.times(QUEUE, ["s"])) == [at]
+
+
+def test_a_schedule_that_comes_again_anyway_needs_no_spare_time(rig):
+    plant(rig)
+    set_running(rig, "s@0")
+    rig.run(fire(read(rig), "s@1", rig=rig, overlap="skip", time=60.0, spare=50.0))
+    assert rig.run(rig.schedules.times(QUEUE, ["s"])) == [60]
+
+
+def test_a_buffered_task_counts_as_made(rig):
+    plant(rig)
+    set_running(rig, "s@0")
+    position = b'{"last":3,"fires":7}'
+    rig.run(fire(read(rig), "s@1", rig=rig, overlap="buffer_one", time=None, position=position, spare=50.0))
+    assert rig.run(rig.schedules.positions(QUEUE, ["s"])) == [position]
+    assert rig.shelf(rig.keys.next) == {}
+
+
 # -- what is missed, and what is worth keeping
 
 

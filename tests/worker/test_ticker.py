@@ -40,15 +40,13 @@ class Office:
 
     Args:
         url: Where Redis is for it.
-        offset: Seconds by which it believes Redis's clock to be ahead.
     """
 
-    def __init__(self, url: str, *queues: str, who: str = "ada", offset: float = 0.0) -> None:
+    def __init__(self, url: str, *queues: str, who: str = "ada") -> None:
         self.settings = Settings(url=url, timeout=1.0)
         self.names = Namespace()
         self.wires = [AsyncWire(self.settings), AsyncWire(self.settings)]
         self.store, self.clock = ScheduleStore(self.names), ServerClock()
-        self.clock.offset += offset
         definitions, (wire, side) = Definitions(), self.wires
         common: dict[str, Any] = {"store": self.store, "clock": self.clock}
         whereabouts = Whereabouts(reading=ReadingStore(self.names), wire=side, **common)
@@ -613,7 +611,8 @@ async def test_more_schedules_than_fit_into_one_round_trip_are_all_fired(open_of
     for n in range(250):
         scene.plant(f"s{n}", at=at, late=5)
     office = open_office(start=False)
-    assert await office.ticker.run_once() == 250
+    # A round trip at a time, so that other queues have their turn.
+    assert [await office.ticker.run_once() for _ in range(4)] == [100, 100, 50, 0]
 
 
 async def test_what_is_left_when_another_ticker_stops_halfway_is_not_forgotten(open_office, scene):
@@ -643,11 +642,12 @@ async def test_what_is_left_when_another_ticker_stops_halfway_is_not_forgotten(o
 @pytest.mark.parametrize("offset", [3600.0, -3600.0, 3.0, -3.0, 0.09])
 async def test_a_clock_that_is_wrong_changes_nothing(open_office, scene, offset, monkeypatch):
     fires = record_fires(monkeypatch, scene)
-    monkeypatch.setattr(time, "time", lambda real=time.time: real() - offset)
+    monkeypatch.setattr(time, "time", lambda real=time.time: real() + offset)
     scene.plant("s", every=0.1)
     scene.plant("t", every=0.13, catch_up="none")
     scene.plant("u", every=0.05)
-    office = open_office(offset=offset)
+    office = open_office()
+    assert abs(office.clock.now() - scene.now() - offset) < 0.05
     seen = await asyncio.to_thread(seen_lengths, scene, 1.5)
     await office.stop()
     instants = sorted(i for name in "stu" for i in scene.fired(name))
@@ -677,7 +677,7 @@ async def test_the_clock_of_redis_is_followed_when_it_is_set(open_office, scene)
 # -- the loop is others' too
 
 
-@pytest.mark.parametrize(("catch_up", "schedules", "most"), [("one", 400, 0.05), ("all", 40, 0.12)])
+@pytest.mark.parametrize(("catch_up", "schedules", "most"), [("one", 400, 0.05), ("all", 40, 0.1)])
 async def test_planning_does_not_hold_the_loop(open_office, scene, catch_up, schedules, most):
     """Each of these takes milliseconds to plan, or tens of them when all of its past is wanted."""
     end = int(scene.now()) - 10
@@ -688,11 +688,11 @@ async def test_planning_does_not_hold_the_loop(open_office, scene, catch_up, sch
     gaps = []
 
     async def watch() -> None:
-        last = time.monotonic()
+        last = time.thread_time()
         while True:
             await asyncio.sleep(0)
-            gaps.append(time.monotonic() - last)
-            last = time.monotonic()
+            gaps.append(time.thread_time() - last)
+            last = time.thread_time()
 
     watching = asyncio.create_task(watch())
     office.start()
@@ -702,5 +702,5 @@ async def test_planning_does_not_hold_the_loop(open_office, scene, catch_up, sch
     with suppress(asyncio.CancelledError):
         await watching
     assert scene.ids()
-    # Not the two longest: others run on this machine, too.
-    assert sorted(gaps)[-3] < most, sorted(gaps)[-8:]
+    # In seconds of this thread's own work, as others run on this machine, too.
+    assert max(gaps) < most, sorted(gaps)[-8:]

@@ -1,0 +1,73 @@
+"""What a measure is, and how much of everything it does."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sized
+from dataclasses import dataclass
+from typing import TypeVar
+
+from benchmarks.bench import Bench
+from benchmarks.systems import System
+
+Figures = dict[str, float]
+
+T = TypeVar("T", bound=Sized)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a number is and what it should be for Taskconsole.
+
+    Attributes:
+        unit: What it counts.
+        better: `more` or `less`.
+        aim: The value to reach; None where none was set.
+        aim_on_asyncio: The aim without uvloop, where it differs.
+    """
+
+    unit: str
+    better: str
+    aim: float | None = None
+    aim_on_asyncio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything: the whole, or a look that ends sooner."""
+
+    quick: bool = False
+
+    def of(self, whole: int, quick: int, system: System | None = None) -> int:
+        """A number of tasks, scaled down for systems that would take minutes."""
+        return max(200, (quick if self.quick else whole) // (system.scale if system else 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure and whom it is for."""
+
+    run: Callable[[Bench, System, Size], Figures]
+    peers: bool = True
+    every_loop: bool = False
+    repeats: int | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (self.run.__doc__ or "").partition("\n")[0]
+
+
+def all_of(seen: T, count: int) -> T | None:
+    """What was seen, once it is complete."""
+    return seen if len(seen) == count else None
+
+
+def spread(name: str, samples: list[float]) -> Figures:
+    """Percentiles and greatest of samples in seconds, in milliseconds."""
+    percent = statistics.quantiles(samples, n=100, method="inclusive")
+    return {
+        f"{name} p50": percent[49] * 1000,
+        f"{name} p99": percent[98] * 1000,
+        f"{name} max": max(samples) * 1000,
+    }
