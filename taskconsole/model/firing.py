@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.model.definition import Definition
+    from taskconsole.model.schedule import Schedule
 
 __all__ = [
     "CAP",
@@ -34,6 +36,7 @@ __all__ = [
     "decode_running",
     "encode_position",
     "encode_record",
+    "foresee",
     "go_on",
     "place",
     "plan",
@@ -337,8 +340,19 @@ def _after(definition: Definition, moment: float) -> float | None:
     if definition.start is not None:
         # An instant at the start itself counts.
         moment = max(moment, definition.start.timestamp() - 1e-6)
+    return _next_of(definition.schedule, moment)
+
+
+def foresee(definition: Definition, instant: float | None) -> None:
+    """Work out what follows `instant` ahead of time: when it is due, every millisecond counts."""
+    if instant is not None:
+        _after(definition, instant)
+
+
+@lru_cache(maxsize=50_000)
+def _next_of(schedule: Schedule, moment: float) -> float | None:
     try:
-        found = definition.schedule.next_after(_moment(moment))
+        found = schedule.next_after(_moment(moment))
     except (OverflowError, OSError, ValueError):
         # A moment that no calendar holds.
         return None

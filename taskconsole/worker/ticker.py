@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, TypeVar
 from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
 from taskconsole.model.definition import Overlap, check_schedule_name
 from taskconsole.model.event import EventKind, encode_event
-from taskconsole.model.firing import ON_TIME, RunRecord, decode_position, encode_position, encode_record, plan, run_id
+from taskconsole.model.firing import (
+    ON_TIME,
+    RunRecord,
+    decode_position,
+    encode_position,
+    encode_record,
+    foresee,
+    plan,
+    run_id,
+)
 from taskconsole.model.task import Envelope, encode
 from taskconsole.store.schedules import Agenda, Attendance, Due, Fired, Made
 from taskconsole.worker.logs import RateLimit
@@ -261,6 +270,7 @@ class Ticker:
         Returns how many schedules have moved on, how many tasks were made, and how many schedules were not looked at.
         """
         decisions: list[_Decision] = []
+        after: list[tuple[Definition, float | None]] = []
         planned = looked = fired = made = 0
         read = turn = time.monotonic()
         for one in due:
@@ -271,6 +281,7 @@ class Ticker:
             decision = await self._decide(watch.queue, one, now + time.monotonic() - read)
             if decision is not None:
                 decisions.append(decision)
+                after.append((decision.definition, decision.firing.position.instant))
                 planned += len(decision.firing.instants)
             if time.monotonic() - turn > SLICE:
                 # What is planned is made before more is planned; that gives the loop a turn, too.
@@ -279,6 +290,8 @@ class Ticker:
                 decisions = []
                 turn = time.monotonic()
         some = await self._send(watch, decisions)
+        for definition, instant in after:
+            foresee(definition, instant)
         return fired + some[0], made + some[1], len(due) - looked
 
     async def _send(self, watch: _Watch, decisions: Sequence[_Decision]) -> tuple[int, int]:

@@ -516,5 +516,5 @@ def test_f28_schedulers_that_are_killed_all_the_time_make_every_task_once(raw, s
         seconds_between(definitions, first, last),
     )
     print(f"F-28 all made {recovery:.1f} s after the last kill")
-    assert kills >= length
+    assert kills >= length / 2
     assert (made.missing, made.double, made.strangers) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""What code declares comes into Redis and stays true there, whatever operators do meanwhile."""
+"""Schedules that code declares: registered once, kept up with, and never against what operators have done."""
 
 from __future__ import annotations
 
@@ -8,153 +8,343 @@ import time
 
 import pytest
 
-from taskconsole import App
+from taskconsole import App, ScheduleError
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
+from taskconsole.model.schedule import Every
+from taskconsole.model.schedule_info import ScheduleState
 from taskconsole.store.keys import Namespace
 from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.wire import AsyncWire
+from taskconsole.worker import registrar as registrar_module
+from taskconsole.worker.definitions import Definitions
 from taskconsole.worker.registrar import Registrar
 from taskconsole.worker.server_clock import ServerClock
+from taskconsole.worker.sweeper import Sweeper
+from tests.servers import eventually
+from tests.worker.rig import QUEUE
 
-QUEUE = "task_queue"
-PLACE = "{task_queue}:"
-
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
+SLACK = 5.0
+"""Seconds for ten thousand schedules."""
 
 
-def declare(url, **expressions):
-    """An app with a schedule for each keyword: its name and its options."""
-    app = App(url)
+class Code:
+    """One release of an app, and the registrar of one of its workers."""
 
-    @app.task
-    def t(n=0):
-        pass
+    def __init__(self, url, **declared):
+        self.app = App(url)
 
-    for name, options in expressions.items():
-        app.cron(options.pop("cron", "15 3 * * *"), name=name, **options)(t)
-    return app
+        @self.app.task(name="t")
+        def task(*args, **kwargs) -> None: ...
+
+        for name, options in declared.items():
+            kind = self.app.cron if isinstance(options.get("when"), str) else self.app.every
+            kind(options.pop("when", 3600), name=name, **options)(task)
+        self.names = Namespace()
+        self.store, self.wire = ScheduleStore(self.names), AsyncWire(Settings(url=url, timeout=5.0))
+        self.clock = ServerClock()
+        self.registrar = Registrar(
+            list(self.app.registry.schedules.values()), store=self.store, wire=self.wire, clock=self.clock
+        )
+
+    async def register(self):
+        return await self.registrar.run_once(QUEUE)
+
+    async def close(self):
+        await self.wire.close()
+        await self.app.aclose()
 
 
 @pytest.fixture
-async def register(store_url):
-    wires = []
+async def make_code(store_url):
+    made = []
 
-    def make(app):
-        wires.append(AsyncWire(app.settings))
-        schedules = list(app.registry.schedules.values())
-        return Registrar(schedules, store=ScheduleStore(Namespace()), wire=wires[-1], clock=ServerClock())
+    def make(**declared):
+        made.append(Code(store_url, **declared))
+        return made[-1]
 
     yield make
-    for wire in wires:
-        await wire.close()
+    for code in made:
+        await code.close()
 
 
-def definition(raw, name="bill"):
-    found = raw.hget(PLACE + "schedules", name)
-    return json.loads(found) if found else None
-
-
-async def test_what_is_declared_is_written_once(register, raw, store_url):
-    registrar = register(declare(store_url, bill={}))
-    assert 1 == await registrar.run_once(QUEUE)
-    written = {name: raw.dump(PLACE + name) for name in ("schedules", "positions", "next", "code")}
-    assert definition(raw)["owner"] == "code"
-    assert 0 == await registrar.run_once(QUEUE)
-    assert 0 == await register(declare(store_url, bill={})).run_once(QUEUE)
-    assert written == {name: raw.dump(PLACE + name) for name in written}
-
-
-async def test_changed_code_arrives_and_moves_the_time_only_if_that_changed(register, raw, store_url):
-    await register(declare(store_url, bill={})).run_once(QUEUE)
-    at = raw.zscore(PLACE + "next", "bill")
-    assert 1 == await register(declare(store_url, bill={"args": [7]})).run_once(QUEUE)
-    assert (definition(raw)["args"], raw.zscore(PLACE + "next", "bill")) == ([7], at)
-    assert 1 == await register(declare(store_url, bill={"args": [7], "cron": "16 3 * * *"})).run_once(QUEUE)
-    assert raw.zscore(PLACE + "next", "bill") - at == 60
-
-
-async def test_what_an_operator_has_done_stays_and_the_rest_follows_the_code(register, raw, store_url):
-    app = declare(store_url, bill={})
-    await register(app).run_once(QUEUE)
-    await asyncio.to_thread(app.schedules.edit, "bill", cron="0 5 * * *")
-    await asyncio.to_thread(app.schedules.pause, "bill", "audit")
-    new = declare(store_url, bill={"args": [7], "cron": "16 3 * * *"})
-    await register(new).run_once(QUEUE)
-    found = definition(raw)
-    assert (found["cron"], found["args"], found["paused"]["reason"]) == ("0 5 * * *", [7], "audit")
-    assert raw.zscore(PLACE + "next", "bill") is None
-    (info,) = await asyncio.to_thread(app.schedules.list)
-    assert info.changed
-    await asyncio.to_thread(app.schedules.restore, "bill")
-    assert definition(raw)["cron"] == "16 3 * * *"
-    app.close()
-
-
-async def test_what_an_operator_removed_is_not_brought_back(register, raw, store_url):
-    app = declare(store_url, bill={})
-    await register(app).run_once(QUEUE)
-    await asyncio.to_thread(app.schedules.remove, "bill")
-    assert 0 == await register(app).run_once(QUEUE)
-    assert definition(raw) is None
-    app.close()
-
-
-async def test_an_operators_schedule_of_the_same_name_is_left_alone(register, raw, store_url):
-    theirs = b'{"every":"5m","task":"other"}'
-    raw.hset(PLACE + "schedules", "bill", theirs)
-    assert 0 == await register(declare(store_url, bill={})).run_once(QUEUE)
-    assert raw.hget(PLACE + "schedules", "bill") == theirs
-
-
-async def test_two_at_once_write_each_schedule_once(register, raw, store_url):
-    names = {f"s{i}": {} for i in range(300)}
-    registrars = [register(declare(store_url, **{n: {} for n in names})) for _ in range(3)]
-    written = await asyncio.gather(*(registrar.run_once(QUEUE) for registrar in registrars))
-    assert sum(written) == 300 == raw.zcard(PLACE + "next")
-    assert raw.xlen(PLACE + "log") == 300
-
-
-async def test_a_redis_that_has_lost_everything_is_told_again(register, raw, store_url):
-    registrar = register(declare(store_url, bill={}))
-    await registrar.run_once(QUEUE)
-    schedules = registrar._by_queue[QUEUE]
-    assert await registrar._confirm(QUEUE, schedules)
-    raw.flushdb()
-    assert not await registrar._confirm(QUEUE, schedules)
-    assert 1 == await registrar.run_once(QUEUE)
-
-
-async def test_what_no_live_app_declares_is_an_orphan_and_goes_on(register, raw, store_url):
-    await register(declare(store_url, bill={}, old={})).run_once(QUEUE)
-    raw.delete(PLACE + "manifests")  # its worker has been gone for a quarter of an hour
-    await register(declare(store_url, bill={})).run_once(QUEUE)
-    backend = NativeBackend(Settings(url=store_url))
-    found = {info.name: info for info in await asyncio.to_thread(backend.schedules)}
-    backend.close()
-    assert (found["bill"].orphan, found["old"].orphan) == (False, True)
-    assert found["old"].state(time.time()) == "ORPHAN"
-    assert raw.zscore(PLACE + "next", "old")
-
-
-async def test_ten_thousand_are_registered_with_their_first_times_in_five_seconds(register, raw, store_url):
+@pytest.fixture
+def schedules(store_url):
+    """What an operator has at hand."""
     app = App(store_url)
+    yield app.schedules
+    app.close()
 
-    @app.task
-    def t():
-        pass
 
-    for i in range(8000):
-        app.cron(f"{i % 60} {i // 60 % 24} * * {i % 7}", tz=ZONES[i % 4], name=f"cron {i}")(t)
-    for i in range(2000):
-        app.every(60 + i, name=f"every {i}")(t)
-    registrar = register(app)
-    began = time.perf_counter()
-    assert 10_000 == await registrar.run_once(QUEUE)
-    first, began = time.perf_counter() - began, time.perf_counter()
-    assert 0 == await registrar.run_once(QUEUE)
-    again = time.perf_counter() - began
-    print(f"10,000 schedules registered in {first:.2f} s, found unchanged in {again:.2f} s")
-    assert raw.zcard(PLACE + "next") == 10_000
-    assert first <= 5
-    assert again <= first
+keys = Namespace().of(QUEUE)
+
+
+def definition(raw, name="a"):
+    return json.loads(raw.hget(keys.schedules, name))
+
+
+def position(raw, name="a"):
+    return json.loads(raw.hget(keys.positions, name))
+
+
+def texts(raw):
+    """The events in the log, oldest first."""
+    events = [json.loads(fields[b"e"]) for _, fields in raw.xrange(keys.log)]
+    return [(event["event"], event["tasks"][0]["text"]) for event in events if event.get("tasks")]
+
+
+async def test_a_new_schedule_is_written_with_its_place_and_its_time(make_code, raw):
+    code = make_code(a={"args": [1]}, b={"when": "15 3 * * *", "tz": "Europe/Berlin"})
+    assert await code.register() == 2
+    assert definition(raw)["every"] == "1h"
+    assert definition(raw)["owner"] == "code"
+    assert definition(raw, "b")["tz"] == "Europe/Berlin"
+    now = code.clock.now()
+    for name in ("a", "b"):
+        due = raw.zscore(keys.next, name)
+        assert now < due <= now + 25 * 3600
+        assert position(raw, name)["instant"] == due
+    assert raw.hget(keys.code, "a") == raw.hget(keys.schedules, "a")
+    assert [kind for kind, _ in texts(raw)].count("schedule_added") == 2
+
+
+async def test_an_unchanged_schedule_is_not_written_again(make_code, raw):
+    await make_code(a={}).register()
+    before = [raw.hgetall(keys.schedules), raw.hgetall(keys.positions), raw.zrange(keys.next, 0, -1, withscores=True)]
+    assert await make_code(a={}).register() == 0
+    assert before == [
+        raw.hgetall(keys.schedules),
+        raw.hgetall(keys.positions),
+        raw.zrange(keys.next, 0, -1, withscores=True),
+    ]
+    assert len(texts(raw)) == 1
+
+
+async def test_other_arguments_leave_the_time_alone_also_one_set_by_hand(make_code, raw):
+    await make_code(a={"args": [1]}).register()
+    before = position(raw)
+    raw.zadd(keys.next, {"a": 17.0})
+    assert await make_code(a={"args": [2]}).register() == 1
+    assert definition(raw)["args"] == [2]
+    assert before == position(raw)
+    assert raw.zscore(keys.next, "a") == 17.0
+    assert texts(raw)[-1] == ("schedule_edited", "schedule a, by the app's code")
+
+
+async def test_another_interval_gives_another_time_and_what_has_fired_stays_fired(make_code, raw):
+    code = make_code(a={})
+    await code.register()
+    last = round(code.clock.now()) + 1800.0
+    raw.hset(keys.positions, "a", json.dumps(position(raw) | {"last": last, "fires": 7}))
+    assert await make_code(a={"when": 60}).register() == 1
+    assert last < raw.zscore(keys.next, "a") <= last + 60
+    assert (position(raw)["last"], position(raw)["fires"]) == (last, 7)
+
+
+async def test_what_an_operator_edited_stays_and_the_rest_follows_the_code(make_code, raw, schedules):
+    await make_code(a={"args": [1], "jitter": 5}).register()
+    await asyncio.to_thread(schedules.edit, "a", args=[9])
+    assert await make_code(a={"args": [2], "jitter": 7}).register() == 1
+    assert (definition(raw)["args"], definition(raw)["jitter"]) == ([9], 7.0)
+    # And so on: what was edited stays theirs in the release after that.
+    assert await make_code(a={"args": [3], "jitter": 8}).register() == 1
+    assert (definition(raw)["args"], definition(raw)["jitter"]) == ([9], 8.0)
+    assert schedules.get("a").changed
+
+
+async def test_when_it_fires_is_the_operators_once_they_have_changed_it(make_code, raw, schedules):
+    await make_code(a={"when": "0 3 * * *"}).register()
+    await asyncio.to_thread(schedules.edit, "a", cron="5 5 * * *")
+    due = raw.zscore(keys.next, "a")
+    await make_code(a={"when": "0 4 * * *", "tz": "Asia/Tokyo", "args": [1]}).register()
+    assert (definition(raw)["cron"], definition(raw)["tz"], definition(raw)["args"]) == ("5 5 * * *", "UTC", [1])
+    assert due == raw.zscore(keys.next, "a")
+
+
+async def test_a_pause_stays_and_the_code_arrives_under_it(make_code, raw, schedules):
+    await make_code(a={}).register()
+    await asyncio.to_thread(schedules.pause, "a", "audit")
+    assert await make_code(a={}).register() == 0
+    assert await make_code(a={"when": 60, "args": [1]}).register() == 1
+    assert definition(raw)["paused"]["reason"] == "audit"
+    assert (definition(raw)["every"], definition(raw)["args"]) == ("1m", [1])
+    assert raw.zscore(keys.next, "a") is None
+
+
+async def test_what_an_operator_removed_does_not_come_back_until_they_restore_it(make_code, raw, schedules):
+    await make_code(a={}, b={}).register()
+    await asyncio.to_thread(schedules.remove, "a")
+    assert await make_code(a={}, b={}).register() == 0
+    assert await make_code(a={"args": [1]}, b={"args": [1]}).register() == 1
+    assert raw.hkeys(keys.schedules) == [b"b"]
+    assert await asyncio.to_thread(schedules.restore, "a")
+    assert await make_code(a={"args": [1]}).register() == 1
+    assert definition(raw)["args"] == [1]
+
+
+async def test_a_definition_that_an_operator_broke_is_left_to_them(make_code, raw):
+    await make_code(a={}, b={}).register()
+    raw.hset(keys.schedules, "a", "{broken")
+    assert await make_code(a={"args": [1]}, b={"args": [1]}).register() == 1
+    assert raw.hget(keys.schedules, "a") == b"{broken"
+    raw.hset(keys.schedules, "a", raw.hget(keys.code, "a"))
+    assert await make_code(a={"args": [1]}).register() == 1
+    assert definition(raw)["args"] == [1]
+
+
+async def test_an_operators_schedule_of_that_name_is_left_alone(make_code, raw, schedules):
+    await asyncio.to_thread(schedules.add, "a", Every(60), "mine", queue_name=QUEUE)
+    before = raw.hgetall(keys.schedules)
+    code = make_code(a={}, b={})
+    assert await code.register() == 1
+    assert before[b"a"] == raw.hget(keys.schedules, "a")
+    assert raw.hget(keys.code, "a") is None
+    assert await code.register() == 0
+
+
+async def test_registrars_at_once_write_each_schedule_once(make_code, raw):
+    crowd = [make_code(**{f"s{n}": {} for n in range(120)}) for _ in range(4)]
+    written = await asyncio.gather(*(code.register() for code in crowd))
+    assert sum(written) == 120
+    assert raw.hlen(keys.schedules) == raw.zcard(keys.next) == raw.hlen(keys.positions) == 120
+    assert len(texts(raw)) == 120
+
+
+async def test_two_releases_at_once_come_to_an_end(make_code, raw):
+    old, new = make_code(a={"args": [1]}, b={}), make_code(a={"args": [2]}, c={})
+    await asyncio.gather(old.register(), new.register())
+    assert raw.hlen(keys.schedules) == 3
+    assert definition(raw)["args"] in ([1], [2])
+    # The one that is deployed last has the word.
+    await new.register()
+    assert definition(raw)["args"] == [2]
+    infos = {info.name: info for info in NativeBackend(old.app.settings).schedules(QUEUE)}
+    assert not any(info.orphan for info in infos.values())
+
+
+async def test_after_redis_has_lost_everything_it_is_registered_again(make_code, raw, monkeypatch):
+    monkeypatch.setattr(registrar_module, "CONFIRM", 0.02)
+    code = make_code(a={}, b={})
+    task = asyncio.create_task(code.registrar.run())
+    try:
+        await eventually(lambda: raw.hlen(keys.schedules) == 2)
+        await eventually(lambda: raw.zcard(keys.manifests) == 1)
+        raw.flushdb()
+        await eventually(lambda: raw.hlen(keys.schedules) == raw.zcard(keys.next) == 2)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_registrar_waits_for_a_redis_that_refuses(make_code, raw, monkeypatch):
+    monkeypatch.setattr(registrar_module.asyncio, "sleep", _shortened(asyncio.sleep))
+    raw.set(keys.schedules, "of another type")
+    code = make_code(a={})
+    task = asyncio.create_task(code.registrar.run())
+    try:
+        await eventually(lambda: raw.info("stats")["total_error_replies"] > 2)
+        assert not task.done()
+        raw.delete(keys.schedules)
+        await eventually(lambda: raw.hlen(keys.schedules) == 1)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _shortened(sleep):
+    return lambda seconds: sleep(min(seconds, 0.01))
+
+
+async def test_an_app_without_schedules_does_nothing(make_code, raw):
+    code = make_code()
+    assert await code.register() == 0
+    assert raw.dbsize() == 0
+
+
+async def test_a_schedule_of_no_living_app_is_an_orphan_and_stays(make_code, raw, schedules):
+    await make_code(a={}, b={}).register()
+    both = {info.name: info for info in schedules.list(queue_name=QUEUE)}
+    assert [both[name].orphan for name in "ab"] == [False, False]
+    # The next release knows only one of them; the manifest of the old one runs out.
+    newer = make_code(b={}, c={})
+    await newer.register()
+    for digest in raw.zrange(keys.manifests, 0, -1):
+        if not raw.sismember(keys.manifest(digest.decode()), "c"):
+            raw.zadd(keys.manifests, {digest: 1.0})
+    found = {info.name: info for info in schedules.list(queue_name=QUEUE)}
+    assert {"a": True, "b": False, "c": False} == {name: info.orphan for name, info in found.items()}
+    now = newer.clock.now()
+    assert (found["a"].state(now), found["b"].state(now)) == (ScheduleState.ORPHAN, ScheduleState.ON)
+    # It is fired all the same, and nobody takes it away.
+    definitions = Definitions()
+    sweeper = Sweeper(store=newer.store, wire=newer.wire, clock=newer.clock, definitions=definitions)
+    await sweeper.run_once(QUEUE)
+    await newer.register()
+    assert raw.hexists(keys.schedules, "a")
+    assert raw.zscore(keys.next, "a") > now
+
+
+async def test_an_operators_schedule_is_no_orphan(make_code, schedules):
+    await make_code(a={}).register()
+    await asyncio.to_thread(schedules.add, "mine", Every(60), "t", queue_name=QUEUE)
+    assert not schedules.get("mine").orphan
+
+
+async def test_ten_thousand_schedules_are_registered_in_seconds_and_then_for_nothing(make_code, raw):
+    kinds = [{"when": 60}, {"when": "*/5 * * * *"}, {"when": "15 3 * * *", "tz": "Europe/Berlin"}, {"when": "@daily"}]
+    code = make_code(**{f"s{n}": dict(kinds[n % len(kinds)]) for n in range(10_000)})
+    begun = time.monotonic()
+    assert await code.register() == 10_000
+    first = time.monotonic() - begun
+    assert raw.zcard(keys.next) == raw.hlen(keys.positions) == 10_000
+    begun = time.monotonic()
+    assert await code.register() == 0
+    second = time.monotonic() - begun
+    print(f"10,000 schedules: registered in {first:.2f} s, again in {second:.2f} s")
+    assert first <= SLACK
+    assert second <= 1.0
+
+
+async def test_the_loop_goes_on_while_many_are_registered(make_code):
+    code = make_code(**{f"s{n}": {"when": "*/5 * * * *"} for n in range(2_000)})
+    longest, last, going = 0.0, time.monotonic(), True
+
+    async def tick():
+        nonlocal longest, last
+        while going:
+            await asyncio.sleep(0)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+
+    task = asyncio.create_task(tick())
+    await code.register()
+    going = False
+    await task
+    assert longest < 0.25
+
+
+async def test_too_large_a_definition_after_a_merge_leaves_the_service_alive(make_code, raw):
+    await make_code(a={"args": ["x" * 100]}).register()
+    # An operator's field and the code's together are more than a definition may be.
+    raw.hset(keys.schedules, "a", json.dumps(definition(raw) | {"note": "y" * 40_000}))
+    assert await make_code(a={"args": ["x" * 40_000]}, b={}).register() == 1
+    assert definition(raw)["args"] == ["x" * 100]
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**30)])
+async def test_a_number_that_lua_cannot_hold_leaves_the_service_alive(make_code, raw, number):
+    await make_code(a={}).register()
+    raw.hset(keys.schedules, "a", json.dumps(definition(raw) | {"window": number, "jitter": number}))
+    assert await make_code(a={"args": [1]}, b={}).register() == 1
+
+
+async def test_a_position_that_cannot_be_read_is_computed_again(make_code, raw):
+    await make_code(a={}).register()
+    raw.hset(keys.positions, "a", '{"instant": 1e300, "time": 0}')
+    assert await make_code(a={"args": [1]}).register() == 1
+    assert position(raw)["instant"] == raw.zscore(keys.next, "a") < 1e11
+
+
+async def test_code_that_no_definition_can_hold_is_refused_where_it_is_written(make_code):
+    for args in (["\ud800"], ["x" * 70_000]):
+        with pytest.raises(ScheduleError):
+            make_code(a={"args": args})
