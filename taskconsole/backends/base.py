@@ -1,7 +1,8 @@
 """The seam between the console and a task system.
 
-A backend reads and acts; it keeps no screen state. Its calls block, so they belong in a thread, and three threads
-may be in one backend at a time: one in `overview`, `tasks` or `workers`, one in `listen`, one in `apply`.
+A backend reads and acts; it keeps no screen state. Its calls block, so they belong in a thread, and four threads
+may be in one backend at a time: one that reads what is shown (`overview`, `tasks`, `workers` …), one that looks
+something up (`task`, `search`), one in `listen`, one in `apply`.
 Each raises `StoreUnavailable` when there is no answer and another `StoreError` when the answer is no;
 neither message holds a password.
 """
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.model.definition import Definition
+    from taskconsole.model.detail import TaskDetail
     from taskconsole.model.event import Event
+    from taskconsole.model.failure import Failures
     from taskconsole.model.schedule_info import ScheduleInfo
+    from taskconsole.model.search import Progress, Search
+    from taskconsole.model.server import ServerDetail
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
 
@@ -212,11 +217,35 @@ class Backend(Protocol):
     def tasks(self, queue: str, state: State, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
         """A window of a queue's tasks, next to run (soonest, newest dead) first, and how many there are."""
 
+    def delayed(self, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
+        """A window of the delayed tasks of all queues, the most overdue first, and how many there are."""
+
+    def task(self, row: TaskRow) -> TaskDetail | None:
+        """One task in full, as it was seen in a list; None when it is not there any more."""
+
+    def search(self, search: Search, report: Callable[[Progress], bool]) -> None:
+        """Look through tasks piece by piece, within a budget; `report` says False to end it.
+
+        Reports at least every second, the last time with `done`.
+        """
+
     def schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
         """Every schedule of one queue or of all, the next to fire first."""
 
+    def schedule(self, name: str, queue: str) -> ScheduleInfo | None:
+        """One schedule with its last twenty runs; None when there is none of that name."""
+
     def workers(self) -> list[WorkerInfo]:
         """Every worker that has registered and not yet been forgotten."""
+
+    def failures(self) -> Failures:
+        """The newest failed tasks of every queue, dead or waiting for another attempt, in groups."""
+
+    def history(self, queue: str | None = None, count: int = 100) -> list[Event]:
+        """The newest events worth keeping of one queue or of all, oldest first."""
+
+    def server(self) -> ServerDetail:
+        """The server in detail; what may not be asked is named in it."""
 
     def listen(self, on_events: Callable[[list[Event]], None], stopped: Callable[[], bool]) -> None:
         """Hand over events as they arrive until `stopped()`; a lost connection raises StoreUnavailable.

@@ -130,6 +130,8 @@ class TaskRow:
     """Bytes of the whole payload."""
     payload: bytes = b""
     """The payload itself; cut when it is longer than the window allows, then `size` is larger."""
+    place: int = 0
+    """Where it was seen: how many come before it in this order, of its own key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
