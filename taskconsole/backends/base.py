@@ -211,6 +211,10 @@ class Backend(Protocol):
     address: str
     """Where it is, for the header; never a password."""
 
+    @property
+    def commands(self) -> int:
+        """Commands sent so far, for whatever reason."""
+
     def overview(self) -> Overview:
         """Read every queue in one bounded pipeline."""
 

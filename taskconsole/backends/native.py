@@ -116,6 +116,11 @@ class NativeBackend:
         self._history: dict[str, tuple[int, deque[int]]] = {}
         self._cost = 0
 
+    @property
+    def commands(self) -> int:
+        """Commands sent so far; what the listening connection sends is not worth counting."""
+        return self._read.sent + self._act.sent
+
     # -- reading
 
     def overview(self) -> Overview:

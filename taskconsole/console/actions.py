@@ -1,4 +1,4 @@
-"""Every action once: its name, its key, what it needs. The bindings, footer and help come from here."""
+"""Every action once. The bindings, the footer, help, palette and the README's key table come from here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ from textual.binding import Binding
 
 from taskconsole.backends.base import Can
 
-__all__ = ["ACTIONS", "LOG", "MOTIONS", "QUEUES", "Action", "Danger", "bindings", "key_table"]
+__all__ = [
+    "DETAIL",
+    "EVERYWHERE",
+    "GROUPS",
+    "LOG",
+    "MARKS",
+    "MOTIONS",
+    "QUEUES",
+    "SIDEWAYS",
+    "TABLE",
+    "TASKS",
+    "VIEWS",
+    "Action",
+    "Danger",
+    "bindings",
+    "key_table",
+]
 
 
 class Danger(IntEnum):
@@ -47,36 +63,233 @@ class Action:
         return self.shown or self.key
 
 
-ACTIONS = (
+VIEWS = (
+    Action(
+        id="view.queues",
+        key="1",
+        name="open('queues')",
+        label="Queues",
+        tooltip="Every queue, what is wrong with it, and what just happened.",
+        footer=False,
+    ),
+    Action(
+        id="view.tasks",
+        key="2",
+        name="open('tasks')",
+        label="Tasks",
+        tooltip="The tasks of a queue, state by state.",
+        footer=False,
+    ),
+    Action(
+        id="view.delayed",
+        key="3",
+        name="open('delayed')",
+        label="Delayed",
+        tooltip="Delayed tasks of all queues, the most overdue first.",
+        footer=False,
+    ),
+    Action(
+        id="view.schedules",
+        key="4",
+        name="open('schedules')",
+        label="Schedules",
+        tooltip="What fires when, and how it went.",
+        footer=False,
+    ),
+    Action(
+        id="view.workers",
+        key="5",
+        name="open('workers')",
+        label="Workers",
+        tooltip="Who works, on what, and for how long.",
+        footer=False,
+    ),
+    Action(
+        id="view.failures",
+        key="6",
+        name="open('failures')",
+        label="Failures",
+        tooltip="Failed tasks in groups that fail alike.",
+        footer=False,
+    ),
+    Action(
+        id="view.events",
+        key="7",
+        name="open('events')",
+        label="Events",
+        tooltip="What happens, as it happens.",
+        footer=False,
+    ),
+    Action(
+        id="view.redis",
+        key="8",
+        name="open('redis')",
+        label="Redis",
+        tooltip="The server: memory, clients, slow log, risks.",
+        footer=False,
+    ),
+)
+"""The eight views."""
+
+EVERYWHERE = (
     Action(
         id="app.help",
         key="question_mark",
         shown="?",
-        name="help",
+        name="app.help",
         label="help",
-        tooltip="The keys of this screen.",
+        tooltip="The keys of this view.",
+    ),
+    Action(
+        id="app.command",
+        key="colon",
+        shown=":",
+        name="command",
+        label="command",
+        tooltip="Type where to go or what to do; Tab completes.",
+    ),
+    Action(
+        id="app.palette",
+        key="ctrl+p",
+        name="app.palette",
+        label="palette",
+        tooltip="Every action by its name.",
+        footer=False,
+    ),
+    Action(
+        id="app.filter",
+        key="slash",
+        shown="/",
+        name="filter",
+        label="filter",
+        tooltip="Only what matches: words, !not, globs.",
+    ),
+    Action(
+        id="app.next",
+        key="n",
+        name="next(1)",
+        label="next match",
+        tooltip="To the next match of the last filter.",
+        footer=False,
+    ),
+    Action(
+        id="app.previous",
+        key="N",
+        name="next(-1)",
+        label="previous match",
+        tooltip="To the match before.",
+        footer=False,
+    ),
+    Action(
+        id="app.find",
+        key="ctrl+f",
+        name="find",
+        label="find",
+        tooltip="Search tasks in every queue, piece by piece.",
+        footer=False,
+    ),
+    Action(
+        id="app.doctor",
+        key="exclamation_mark",
+        shown="!",
+        name="open('doctor')",
+        label="doctor",
+        tooltip="Everything that is wrong, with evidence and remedy.",
+        footer=False,
+    ),
+    Action(
+        id="app.last",
+        key="minus",
+        shown="-",
+        name="last",
+        label="last view",
+        tooltip="To the view before this one.",
+        footer=False,
+    ),
+    Action(
+        id="app.back",
+        key="escape",
+        shown="esc",
+        name="back",
+        label="back",
+        tooltip="Clear the filter, then the marks; then leave the view.",
+        footer=False,
+    ),
+    Action(
+        id="app.copy",
+        key="y",
+        name="app.copy",
+        label="copy",
+        tooltip="Copy the id or name of what is selected.",
+        footer=False,
+    ),
+    Action(
+        id="app.copy_menu",
+        key="Y",
+        name="app.copy_menu",
+        label="copy …",
+        tooltip="Copy the payload, the error, or a command.",
+        footer=False,
+    ),
+    Action(
+        id="app.clock",
+        key="T",
+        name="turn_clock",
+        label="local time",
+        tooltip="Show times in UTC or in local time.",
+        footer=False,
+    ),
+    Action(
+        id="app.pace",
+        key="plus",
+        shown="+",
+        name="pace",
+        label="pace",
+        tooltip="Read every 1, 2, 5 or 10 seconds.",
+        footer=False,
     ),
     Action(
         id="app.refresh",
         key="ctrl+r",
-        shown="ctrl+r",
-        name="refresh_now",
+        name="app.refresh_now",
         label="refresh",
         tooltip="Read or connect now, and redraw the terminal.",
         footer=False,
     ),
     Action(
+        id="app.suspend",
+        key="ctrl+z",
+        name="app.suspend_process",
+        label="suspend",
+        tooltip="To the shell; `fg` comes back.",
+        footer=False,
+    ),
+    Action(
         id="app.quit",
-        key="q,ctrl+c",
-        shown="q",
+        key="q",
         name="leave",
         label="quit",
+        tooltip="Leave this view; at the first one, the console.",
+    ),
+    Action(
+        id="app.end",
+        key="ctrl+c",
+        name="app.exit_console",
+        label="end",
         tooltip="Leave the console. Workers go on.",
+        footer=False,
     ),
 )
 """What works everywhere."""
 
 QUEUES = (
+    Action(
+        id="queues.open",
+        key="enter",
+        name="enter",
+        label="open",
+        tooltip="The tasks of the selected queue.",
+    ),
     Action(
         id="queues.enqueue",
         key="e",
@@ -91,7 +304,7 @@ QUEUES = (
         key="p",
         name="pause",
         label="pause/resume",
-        tooltip="Pause the selected queue, or resume it; active tasks go on.",
+        tooltip="Pause the selected queue, or resume it.",
         danger=Danger.REVERSIBLE,
         needs=Can.PAUSE,
     ),
@@ -103,7 +316,152 @@ QUEUES = (
         tooltip="From the table to the events and back.",
     ),
 )
-"""What works on the queues screen."""
+"""What works on the queues."""
+
+TASKS = (
+    Action(
+        id="tasks.next_state",
+        key="right_square_bracket",
+        shown="]",
+        name="state(1)",
+        label="next state",
+        tooltip="The tasks in the next state.",
+    ),
+    Action(
+        id="tasks.last_state",
+        key="left_square_bracket",
+        shown="[",
+        name="state(-1)",
+        label="state before",
+        tooltip="The tasks in the state before.",
+        footer=False,
+    ),
+    Action(
+        id="tasks.next_queue",
+        key="right_curly_bracket",
+        shown="}",
+        name="queue(1)",
+        label="next queue",
+        tooltip="The same of the next queue.",
+        footer=False,
+    ),
+    Action(
+        id="tasks.last_queue",
+        key="left_curly_bracket",
+        shown="{",
+        name="queue(-1)",
+        label="queue before",
+        tooltip="The same of the queue before.",
+        footer=False,
+    ),
+)
+"""What works on the tasks of a queue."""
+
+TABLE = (
+    Action(
+        id="table.open",
+        key="enter",
+        name="enter",
+        label="open",
+        tooltip="Open what is selected.",
+    ),
+    Action(
+        id="table.sort",
+        key="o",
+        name="sort(1)",
+        label="sort",
+        tooltip="Sort by the next column.",
+        footer=False,
+    ),
+    Action(
+        id="table.turn",
+        key="O",
+        name="turn",
+        label="turn",
+        tooltip="Turn the order round.",
+        footer=False,
+    ),
+)
+"""What works on every table."""
+
+MARKS = (
+    Action(
+        id="mark.one",
+        key="space",
+        name="mark",
+        label="mark",
+        tooltip="Mark the row, or not, and go on to the next.",
+        footer=False,
+    ),
+    Action(
+        id="mark.range",
+        key="v",
+        name="mark_range",
+        label="mark to here",
+        tooltip="Mark all rows from the last mark to here.",
+        footer=False,
+    ),
+    Action(
+        id="mark.all",
+        key="a",
+        name="mark_all",
+        label="mark all",
+        tooltip="Mark every row that is loaded and shown.",
+        footer=False,
+    ),
+    Action(
+        id="mark.none",
+        key="ctrl+backslash",
+        shown="ctrl+\\",
+        name="unmark",
+        label="no marks",
+        tooltip="Take all marks away.",
+        footer=False,
+    ),
+)
+"""What marks rows."""
+
+SIDEWAYS = (
+    Action(
+        id="wide.on",
+        key="w",
+        name="widen",
+        label="wide",
+        tooltip="Every column in full, or only those that fit.",
+        footer=False,
+    ),
+    Action(
+        id="wide.right",
+        key="right",
+        shown="→",
+        name="sideways(1)",
+        label="right",
+        tooltip="A wide table: further to the right.",
+        footer=False,
+    ),
+    Action(
+        id="wide.left",
+        key="left",
+        shown="←",
+        name="sideways(-1)",
+        label="left",
+        tooltip="A wide table: back to the left.",
+        footer=False,
+    ),
+)
+"""What shows columns for which there is no room."""
+
+DETAIL = (
+    Action(
+        id="detail.pager",
+        key="vertical_line",
+        shown="|",
+        name="pager",
+        label="pager",
+        tooltip="Open it in $PAGER.",
+    ),
+)
+"""What works on a text."""
 
 LOG = (
     Action(
@@ -112,6 +470,14 @@ LOG = (
         name="follow",
         label="follow",
         tooltip="Follow the newest event, or hold still as scrolling does.",
+        needs=Can.EVENTS,
+    ),
+    Action(
+        id="events.failures",
+        key="F",
+        name="failures_only",
+        label="failures only",
+        tooltip="Only failures and what else is wrong, or everything.",
         needs=Can.EVENTS,
     ),
 )
@@ -150,6 +516,21 @@ MOTIONS = (
 """What moves a cursor or a log."""
 
 
+GROUPS: dict[str, tuple[Action, ...]] = {
+    "views": VIEWS,
+    "everywhere": EVERYWHERE,
+    "queues": QUEUES,
+    "tasks": TASKS,
+    "tables": TABLE,
+    "marks": MARKS,
+    "columns": SIDEWAYS,
+    "events": LOG,
+    "texts": DETAIL,
+    "moving": MOTIONS,
+}
+"""Every action there is, in the order of the README."""
+
+
 def bindings(actions: tuple[Action, ...], *, priority: bool = False) -> list[Binding]:
     """The bindings for Textual; the footer is drawn from the actions themselves."""
     return [
@@ -168,5 +549,9 @@ def bindings(actions: tuple[Action, ...], *, priority: bool = False) -> list[Bin
 
 def key_table() -> str:
     """All keys as a Markdown table, for the README."""
-    rows = [f"| `{a.key_text}` | {a.tooltip} |" for a in (*QUEUES, *LOG, *ACTIONS, *MOTIONS)]
-    return "\n".join(["| key | what it does |", "|---|---|", *rows])
+    rows = []
+    for where, group in GROUPS.items():
+        for action in group:
+            key = action.key_text.replace("|", "\\|")
+            rows.append(f"| {where} | `{key}` | {action.tooltip} |")
+    return "\n".join(["| where | key | what it does |", "|---|---|---|", *rows])

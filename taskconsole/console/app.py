@@ -10,24 +10,26 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import App
 
 from taskconsole.console import actions
+from taskconsole.console.desk import Desk
+from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.console.driver import CalmDriver
 from taskconsole.console.feed import Feed
 from taskconsole.console.format import ASCII, UNICODE
+from taskconsole.console.look import Look
+from taskconsole.console.place import Place
 from taskconsole.console.safe import safe
-from taskconsole.console.screens.help import HelpScreen
-from taskconsole.console.screens.queues import QueuesScreen
+from taskconsole.console.views.queues import QueuesView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual import events
-    from textual.binding import BindingType
 
     from taskconsole.backends.base import Backend
     from taskconsole.console.messages import ActionEnded
@@ -60,8 +62,7 @@ class Console(App[int]):
     """
 
     ENABLE_COMMAND_PALETTE = False
-    DEFAULT_MODE = "queues"
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.ACTIONS)]
+    DEFAULT_MODE = "desk"
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Console(App[int]):
         read_only: bool = False,
         ascii_only: bool = False,
         offer: str = "",
+        start: Place | None = None,
         handle_signals: bool = False,
     ) -> None:
         super().__init__(driver_class=CalmDriver)
@@ -81,18 +83,22 @@ class Console(App[int]):
         self._handle_signals = handle_signals
         self.last_resort: threading.Timer | None = None
         """Ends the process when leaving by a signal takes too long."""
-        self._glyphs = ASCII if ascii_only else UNICODE
         self._flushed_at = 0.0
         self._flush_due = False
-        self.queues = QueuesScreen(
-            address=address,
+        self.look = Look(
             operator=_operator(),
-            submit=self.feed.submit,
             read_only=read_only,
-            glyphs=self._glyphs,
+            glyphs=ASCII if ascii_only else UNICODE,
             offer=offer,
         )
-        self.add_mode(self.DEFAULT_MODE, lambda: self.queues)
+        self.desk = Desk(
+            self.look,
+            address=address,
+            start=start or Place(),
+            submit=self.feed.submit,
+            watch=self.feed.watch,
+        )
+        self.add_mode(self.DEFAULT_MODE, lambda: self.desk)
 
     def on_load(self) -> None:
         """Connect while the terminal is being set up."""
@@ -125,7 +131,13 @@ class Console(App[int]):
 
     def on_link_changed(self) -> None:
         """Show the newest snapshot."""
-        self.queues.show_link(self.feed.take_link())
+        self.desk.show_link(self.feed.take_link())
+
+    def on_answer_changed(self) -> None:
+        """Show what the view has asked for."""
+        answer = self.feed.take_answer()
+        if answer is not None:
+            self.desk.show_answer(answer)
 
     def on_events_waiting(self) -> None:
         """Paint events now, or when the last paint is long enough ago."""
@@ -135,7 +147,7 @@ class Console(App[int]):
 
     def on_action_ended(self, message: ActionEnded) -> None:
         """Say what became of a command."""
-        self.queues.show_status(message.text, ok=message.ok)
+        self.desk.show_status(message.text, ok=message.ok)
 
     def action_refresh_now(self) -> None:
         """Read, or try to connect, now; and draw every cell again."""
@@ -146,24 +158,27 @@ class Console(App[int]):
 
     def action_help(self) -> None:
         """The keys of this screen."""
-        if isinstance(self.screen, QueuesScreen):
-            groups = [
-                ("queues", actions.QUEUES),
-                ("events", actions.LOG),
-                ("everywhere", actions.ACTIONS),
-                ("moving", actions.MOTIONS),
-            ]
-            self.push_screen(HelpScreen(groups, glyphs=self._glyphs))
+        if isinstance(self.screen, Desk):
+            view = self.desk.view
+            groups = [(name, actions.GROUPS[name]) for name in (*view.GROUPS, "everywhere", "views")]
+            self.push_screen(HelpScreen(groups, glyphs=self.look.glyphs))
 
-    def action_leave(self) -> None:
-        """Leave the console."""
+    def action_exit_console(self) -> None:
+        """Leave the console, from wherever one is."""
         self.exit(0)
+
+    @property
+    def queues(self) -> QueuesView:
+        """The first view."""
+        view = self.desk.view_called("queues")
+        assert isinstance(view, QueuesView)
+        return view
 
     def _paint_events(self) -> None:
         self._flush_due = False
         now = time.monotonic()
         seconds, self._flushed_at = now - self._flushed_at, now
-        self.queues.show_events(*self.feed.take_events(), min(seconds, 60.0))
+        self.desk.show_events(*self.feed.take_events(), min(seconds, 60.0))
 
     def _leave_by_signal(self, number: int, _frame: object) -> None:
         # A terminal that takes no bytes, or is gone, must not keep the process. This runs even while the

@@ -1,8 +1,8 @@
 """The feed: the threads that talk to Redis, so that the loop that draws never does.
 
-One polls, one listens, one acts. They hand over through bounded places (one newest snapshot, one inbox,
-one short list of commands) and tell the console with messages that there is something to take; they never
-wait for it. An action never waits behind a reading.
+One polls the overview, one asks what the view on the screen wants to know, one listens, one acts. They hand over
+through bounded places (one newest snapshot, one newest answer, one inbox, one short list of commands) and tell the
+console with messages that there is something to take; they never wait for it. An action never waits behind a reading.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from taskconsole.backends.base import Can
 from taskconsole.console.format import clock
 from taskconsole.console.inbox import Inbox
 from taskconsole.console.link import Link, Phase
-from taskconsole.console.messages import ActionEnded, EventsWaiting, LinkChanged
+from taskconsole.console.looker import Looker
+from taskconsole.console.messages import ActionEnded, AnswerChanged, EventsWaiting, LinkChanged
 from taskconsole.console.poller import Poller, backoff
 from taskconsole.errors import AccessDenied, StoreUnavailable, TaskconsoleError
 from taskconsole.model.event import Event, EventKind
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from taskconsole.backends.base import Backend, Command
+    from taskconsole.console.queries import Answer, Query
 
 __all__ = ["Feed"]
 
@@ -45,6 +47,7 @@ class Feed:
     def __init__(self, connect: Callable[[], Backend], tell: Callable[[Message], object]) -> None:
         self._tell = tell
         self._poller = Poller(connect, self._publish, self._gap)
+        self._looker = Looker(self._live_now, self._publish_answer)
         self._inbox = Inbox()
         self._commands: Queue[Command] = Queue(MAX_COMMANDS)
         self._stopping = threading.Event()
@@ -52,12 +55,19 @@ class Feed:
         self._woken = False
         self._lock = threading.Lock()
         self._link = Link()
+        self._answer: Answer | None = None
         self._told = False
+        self._told_answer = False
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Start the threads; the first reading is under way when this returns."""
-        for name, run in (("poll", self._poll), ("listen", self._listen), ("act", self._act)):
+        for name, run in (
+            ("poll", self._poll),
+            ("look", self._looker.run),
+            ("listen", self._listen),
+            ("act", self._act),
+        ):
             thread = threading.Thread(target=run, name=f"taskconsole-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -65,6 +75,7 @@ class Feed:
     def stop(self, wait: float = 0.0) -> None:
         """Stop all threads and wait up to `wait` seconds; one inside a call to Redis ends after it."""
         self._stopping.set()
+        self._looker.stop()
         self.wake()
         deadline = time.monotonic() + wait
         for thread in self._threads:
@@ -75,10 +86,28 @@ class Feed:
         with self._wake:
             self._woken = True
             self._wake.notify_all()
+        self._looker.nudge()
+
+    def watch(self, query: Query | None) -> None:
+        """Ask this from now on, for the view that is on the screen."""
+        with self._lock:
+            if self._answer is not None and self._answer.query != query:
+                self._answer = None
+        self._looker.watch(query)
+
+    @property
+    def interval(self) -> float:
+        """The wished seconds between two readings."""
+        return self._poller.wished
+
+    def set_interval(self, seconds: float) -> None:
+        """Read the overview so often."""
+        self._poller.wished = seconds
+        self.wake()
 
     def set_focused(self, focused: bool) -> None:
         """Read often while somebody looks, seldom while not."""
-        self._poller.focused = focused
+        self._poller.focused = self._looker.focused = focused
         if focused:
             self.wake()
 
@@ -87,6 +116,12 @@ class Feed:
         with self._lock:
             self._told = False
             return self._link
+
+    def take_answer(self) -> Answer | None:
+        """The newest answer to the query that is watched; the next one will be told of again."""
+        with self._lock:
+            self._told_answer = False
+            return self._answer
 
     def take_events(self) -> tuple[list[Event], int]:
         """The events that have arrived, oldest first, and how many more the inbox could not hold."""
@@ -102,6 +137,7 @@ class Feed:
 
     def _publish(self, link: Link) -> None:
         with self._lock:
+            came_back = link.phase is Phase.LIVE and self._link.phase is not Phase.LIVE
             self._link = link
             told, self._told = self._told, True
         if not told:
@@ -109,6 +145,18 @@ class Feed:
         with self._wake:
             # The listening thread waits for a live link.
             self._wake.notify_all()
+        if came_back:
+            self._looker.nudge()
+
+    def _publish_answer(self, answer: Answer) -> None:
+        with self._lock:
+            self._answer = answer
+            told, self._told_answer = self._told_answer, True
+        if not told:
+            self._tell(AnswerChanged())
+
+    def _live_now(self) -> Backend | None:
+        return self._poller.backend if self._link.phase is Phase.LIVE else None
 
     def _put(self, events: list[Event]) -> None:
         if self._inbox.put(events):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from taskconsole.console.explain import explain, flow, per_minute
 from taskconsole.console.format import clock, count, duration, rtt, size, sparkline
-from taskconsole.console.lines import Line, Piece, Tone, cell, join, rule, spread
+from taskconsole.console.lines import Line, Piece, Tone, cell, join, spread
 from taskconsole.console.link import Link, Phase
+from taskconsole.console.place import ROOTS, Place
 from taskconsole.console.safe import safe
 from taskconsole.model.verdict import Level, Verdict
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from taskconsole.console.actions import Action
-    from taskconsole.console.columns import QueueRow
+    from taskconsole.console.columns.queues import QueueRow
 
-__all__ = ["details", "fix_line", "footer", "header", "summary", "verdict_line"]
+__all__ = ["details", "fix_line", "footer", "header", "summary", "tabs", "verdict_line"]
 
 _LEVEL_TONES = {Level.CRITICAL: Tone.BAD, Level.WARNING: Tone.WARN, Level.NOTE: Tone.PLAIN}
 _LEVEL_WORDS = {Level.CRITICAL: "CRIT", Level.WARNING: "WARN", Level.NOTE: "NOTE"}
@@ -34,8 +35,8 @@ def header(link: Link, address: str, width: int, monotonic: float, *, read_only:
     if overview is None or link.phase is not Phase.LIVE:
         return join(pieces, width)
     pieces.append((f"rtt {rtt(link.rtt)}", Tone.QUIET))
-    if overview.commands:
-        pieces.append((f"{count(round(overview.commands / link.interval))} cmd/s", Tone.QUIET))
+    if link.cost:
+        pieces.append((f"{count(round(link.cost))} cmd/s", Tone.QUIET))
     pieces += _server_pieces(link, width)
     right: Line = ((clock(overview.at) + "Z ", Tone.QUIET),)
     return spread(join(pieces, width - 12), right, width)
@@ -102,7 +103,6 @@ def details(
     row: QueueRow,
     trail: Sequence[int],
     now: float,
-    place: tuple[int, int],
     width: int,
     *,
     read_only: bool,
@@ -110,9 +110,8 @@ def details(
     """The selected queue: its trend in figures, why it is as it is, and what to do next."""
     glyphs = row.glyphs
     queue = row.stats
-    title = f"{safe(queue.name, 60)}  {place[0]} of {place[1]}"
     if row.stale:
-        return (rule(title, width, glyphs), ((" figures are old: not judged", Tone.QUIET),))
+        return (((" figures are old: not judged", Tone.QUIET),),)
     why, then = explain(queue, now, row.growth, read_only=read_only)
     parts = (f"{count(queue.pending)} now", per_minute(row.growth), flow(queue))
     figures = "  ".join(part for part in parts if part)
@@ -120,10 +119,7 @@ def details(
     pending = cell(figures, 50, glyphs=glyphs) + "  " + sparkline(trail, max(0, width - 62), glyphs)
     lines = (("pending", "?" if queue.trouble else pending), ("why", why), ("next", then))
     room = max(0, width - 9)
-    return (
-        rule(title, width, glyphs),
-        *(((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN)) for label, text in lines),
-    )
+    return tuple(((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN)) for label, text in lines)
 
 
 def footer(actions: Sequence[Action], width: int) -> Line:
@@ -139,3 +135,18 @@ def summary(link: Link, found: Sequence[Verdict], width: int, monotonic: float) 
     pending = count(sum(queue.pending for queue in queues))
     text = f"{link.words(monotonic)}  {worst}  {pending} pending in {len(queues)} queues"
     return ((cell(text, width), Tone.PLAIN),)
+
+
+def tabs(place: Place, crumbs: Sequence[str], width: int) -> Line:
+    """The eight views with their numbers and, inside one of them, the way that led there."""
+    names = [f"{number} {name.capitalize()}" for number, name in enumerate(ROOTS, 1)]
+    gap = "  " if width >= sum(map(len, names)) + 2 * len(names) else " "
+    pieces: list[Piece] = []
+    for name, view in zip(names, ROOTS, strict=True):
+        pieces += [(gap, Tone.PLAIN), (name, Tone.SELECTED if view == place.view else Tone.QUIET)]
+    way = " > ".join(safe(crumb, 60) for crumb in crumbs)
+    room = width - sum(len(text) for text, _ in pieces) - 3
+    if place.view in ROOTS or room >= len(way):
+        return (*pieces, ("   " + cell(way, room), Tone.TITLE)) if way and room > 0 else tuple(pieces)
+    # Deep inside, the way back tells more than the names of the views.
+    return ((cell(f" {way}", width), Tone.TITLE),)

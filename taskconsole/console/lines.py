@@ -12,7 +12,7 @@ from rich.cells import cell_len, get_character_cell_size, set_cell_size
 
 from taskconsole.console.format import UNICODE, Glyphs
 
-__all__ = ["Justify", "Line", "Piece", "Tone", "cell", "changed", "join", "plain", "rule", "spread"]
+__all__ = ["Justify", "Line", "Piece", "Tone", "at_most", "cell", "changed", "crop", "join", "plain", "rule", "spread"]
 
 Justify = Literal["left", "right"]
 
@@ -49,6 +49,11 @@ def cell(text: str, width: int, justify: Justify = "left", glyphs: Glyphs = UNIC
     return pad + text if justify == "right" else text + pad
 
 
+def at_most(text: str, width: int, glyphs: Glyphs = UNICODE) -> str:
+    """`text`, cut with an ellipsis when it takes more than `width` cells."""
+    return text if cell_len(text) <= width else cell(text, width, glyphs=glyphs)
+
+
 def join(pieces: list[Piece], width: int, gap: str = "   ") -> Line:
     """The pieces that fit into `width` cells, `gap` between them; the first always, cut if it must be."""
     shown: list[Piece] = []
@@ -75,6 +80,22 @@ def rule(title: str, width: int, glyphs: Glyphs = UNICODE, tone: Tone = Tone.TIT
     head = cell(title, min(cell_len(title), max(0, width - 6)), glyphs=glyphs)
     tail = max(0, width - 4 - cell_len(head))
     return ((glyphs.rule * 2 + " ", Tone.QUIET), (head, tone), (" " + glyphs.rule * tail, Tone.QUIET))
+
+
+def crop(line: Line, left: int, width: int, *, fixed: int = 2) -> Line:
+    """`width` cells of a line: its first `fixed`, then those from `left` cells further on."""
+    cells = _cells(line, max(fixed + left + width, 0))
+    shown = [*cells[:fixed], *cells[fixed + left : left + width]]
+    pieces: list[Piece] = []
+    for i, (char, tone) in enumerate(shown):
+        # Half of a wide character that was cut in two is a blank.
+        halved = not char and i in {0, fixed}
+        text = " " if halved else char
+        if pieces and pieces[-1][1] is tone:
+            pieces[-1] = (pieces[-1][0] + text, tone)
+        else:
+            pieces.append((text, tone))
+    return tuple(pieces)
 
 
 def changed(old: Line, new: Line, width: int) -> list[tuple[int, int]]:

@@ -42,6 +42,8 @@ class Link:
     """The interval is longer than wished, because readings take long."""
     rtt: float = 0.0
     """Smoothed seconds of a round trip."""
+    cost: float = 0.0
+    """Commands that this console sends a second."""
     since: float = 0.0
     """When the connection was lost."""
     failures: int = 0

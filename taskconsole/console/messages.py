@@ -1,15 +1,21 @@
-"""What the feed's threads tell the console. They carry no figures, only that there is something to take.
+"""What the feed's threads tell the console, and what views ask of the screen around them.
 
-A console that is behind therefore holds one message and the newest snapshot, not a queue of old ones.
+Messages of the feed carry no figures, only that there is something to take. A console that is behind therefore
+holds one message and the newest snapshot, not a queue of old ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-__all__ = ["ActionEnded", "EventsWaiting", "LinkChanged"]
+if TYPE_CHECKING:
+    from taskconsole.backends.base import Command
+    from taskconsole.console.place import Place
+
+__all__ = ["ActionEnded", "AnswerChanged", "Ask", "Copy", "EventsWaiting", "Go", "LinkChanged", "Say", "Send"]
 
 
 @dataclass
@@ -19,6 +25,15 @@ class LinkChanged(Message):
     def can_replace(self, message: Message) -> bool:
         """One is as good as many."""
         return isinstance(message, LinkChanged)
+
+
+@dataclass
+class AnswerChanged(Message):
+    """There is a newer `Answer`: take it with `Feed.take_answer`."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One is as good as many."""
+        return isinstance(message, AnswerChanged)
 
 
 @dataclass
@@ -36,3 +51,40 @@ class ActionEnded(Message):
 
     text: str
     ok: bool
+
+
+@dataclass
+class Go(Message):
+    """A view wants another to be opened."""
+
+    place: Place
+
+
+@dataclass
+class Ask(Message):
+    """A view has another question than before: `View.query` says which."""
+
+
+@dataclass
+class Send(Message):
+    """A view wants a command to be carried out; `doing` says what is under way, not yet made safe."""
+
+    command: Command
+    doing: str
+
+
+@dataclass
+class Say(Message):
+    """A view has something to say on the line of the last action; not yet made safe."""
+
+    text: str
+    ok: bool = True
+
+
+@dataclass
+class Copy(Message):
+    """A view wants a text to be copied to where the operator can paste it."""
+
+    text: str
+    what: str
+    """What it is, for the answer: `id`, `payload` …"""

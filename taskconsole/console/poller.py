@@ -52,6 +52,9 @@ class Poller:
         self.backend: Backend | None = None
         """None until the first connection."""
         self.focused = True
+        self.wished = FOCUSED
+        """Seconds between readings while somebody looks."""
+        self._sent: tuple[float, int] | None = None
 
     def run_once(self) -> float:
         """Read once and publish; returns the seconds to the next, infinite if only a key may start it."""
@@ -70,7 +73,7 @@ class Poller:
             return self._failed(f"unexpected {type(error).__name__} in the backend")
         self._note_restart(overview.server.run_id)
         now = time.monotonic()
-        wished = FOCUSED if self.focused else BLURRED
+        wished = self.wished if self.focused else max(BLURRED, self.wished)
         interval = max(wished, 5 * (now - started), 4 * overview.rtt)
         before = self._link.rtt or overview.rtt
         self._link = Link(
@@ -81,9 +84,17 @@ class Poller:
             slow=interval > wished,
             rtt=0.7 * before + 0.3 * overview.rtt,
             can=self.backend.can,
+            cost=self._cost(self.backend, now),
         )
         self._publish(self._link)
         return interval
+
+    def _cost(self, backend: Backend, now: float) -> float:
+        """Commands a second that all of this console has sent since the reading before, or takes at all."""
+        before, self._sent = self._sent, (now, backend.commands)
+        if before is None or now <= before[0]:
+            return 0.0
+        return (backend.commands - before[1]) / (now - before[0])
 
     def close(self) -> None:
         """Let go of the backend's connections."""

@@ -7,7 +7,7 @@ declare, never wrapped; a wider terminal shows those that ask for room.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from taskconsole.console.format import UNICODE, Glyphs
 from taskconsole.console.lines import Justify, Line, Tone, cell
@@ -15,7 +15,7 @@ from taskconsole.console.lines import Justify, Line, Tone, cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Column", "Placed", "fit", "heading", "row_line"]
+__all__ = ["Column", "Placed", "fit", "heading", "row_line", "widest"]
 
 T = TypeVar("T")
 MARKER = 2
@@ -43,6 +43,8 @@ class Column(Generic[T]):
     most: int = 0
     """May grow to this many cells when there is room."""
     tone: Callable[[T], Tone] = _plain
+    order: Callable[[T], Any] | None = None
+    """What rows are sorted by; None for a column by which nobody sorts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,20 @@ def fit(columns: Sequence[Column[T]], width: int, *, gap: int = 1, margin: int =
     return placed
 
 
-def heading(placed: Sequence[Placed[T]], gap: str = " ") -> Line:
-    """The line above a table."""
-    cells = (cell(p.column.heading, p.width, p.column.justify) for p in placed)
+def widest(columns: Sequence[Column[T]]) -> list[Placed[T]]:
+    """Every column as wide as it may become, for a table that is moved sideways."""
+    return [Placed(column, max(column.width, column.most)) for column in columns]
+
+
+def heading(placed: Sequence[Placed[T]], gap: str = " ", *, sorted_by: tuple[str, str] | None = None) -> Line:
+    """The line above a table; `sorted_by` is a heading and the mark that it carries."""
+
+    def text(column: Column[T]) -> str:
+        if sorted_by is None or column.heading != sorted_by[0]:
+            return column.heading
+        return column.heading + sorted_by[1]
+
+    cells = (cell(text(p.column), p.width, p.column.justify) for p in placed)
     return ((" " * MARKER + gap.join(cells), Tone.TITLE),)
 
 

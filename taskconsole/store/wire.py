@@ -177,6 +177,8 @@ class Wire:
         self._connection: Any = None
         self._owner = 0
         self._lock = threading.Lock()
+        self.sent = 0
+        """Commands sent so far."""
 
     def run(self, call: Call[T]) -> T:
         """Carry out one call.
@@ -202,6 +204,7 @@ class Wire:
     def _exchange(self, calls: Sequence[Call[Any]]) -> list[Any]:
         try:
             connection = self._connected()
+            self.sent += len(calls)
             connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
             replies = [self._read(connection) for _ in calls]
             for i, (call, reply) in enumerate(zip(calls, replies, strict=True)):

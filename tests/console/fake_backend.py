@@ -122,12 +122,14 @@ class FakeBackend:
         self.applied = []
         self.apply_failure = None
         self.closed = False
+        self.commands = 0
         self._published = []
         self._lock = threading.Condition()
 
     def overview(self):
         self.gate.wait(20)
         self.readings += 1
+        self.commands += 7
         if self.failure is not None:
             raise self.failure
         server = ServerInfo(

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from taskconsole.console.columns import EVENTS, EVENTS_WIDE, QUEUES, QueueRow, event_line
+from taskconsole.console.columns.events import EVENTS, EVENTS_WIDE, event_line
+from taskconsole.console.columns.queues import QUEUES, QueueRow
 from taskconsole.console.format import ASCII, UNICODE
 from taskconsole.console.lines import Tone, plain
 from taskconsole.console.table import fit, heading, row_line

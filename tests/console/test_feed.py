@@ -73,6 +73,10 @@ def drained(feed, seen):
     return seen
 
 
+def thread_of(feed, name):
+    return next(thread for thread in feed._threads if thread.name == f"taskconsole-{name}")
+
+
 def test_a_console_that_is_behind_is_told_once(feed, backend, told):
     for _ in range(5):
         before = backend.readings
@@ -198,7 +202,7 @@ def test_a_subscription_that_may_not_be_is_not_tried_again(feed, backend):
     seen = []
     until(lambda: drained(feed, seen))
     assert (seen[0].kind, seen[0].text) == (EventKind.GAP, "no events: NOPERM channel")
-    until(lambda: not feed._threads[1].is_alive())
+    until(lambda: not thread_of(feed, "listen").is_alive())
     assert backend.listens == 1
 
 
@@ -206,7 +210,7 @@ def test_events_are_not_asked_of_a_backend_that_has_none(told):
     backend = FakeBackend(can=Can.PAUSE)
     feed = Feed(lambda: backend, told)
     feed.start()
-    until(lambda: not feed._threads[1].is_alive())
+    until(lambda: not thread_of(feed, "listen").is_alive())
     assert backend.listens == 0
     feed.stop(wait=10)
 

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 
 from taskconsole.backends.base import Can, Enqueue, PauseQueue, ResumeQueue
 from taskconsole.console.app import Console
-from taskconsole.console.screens.enqueue import EnqueueForm
-from taskconsole.console.screens.help import HelpScreen
+from taskconsole.console.dialogs.enqueue import EnqueueForm
+from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.errors import AccessDenied, StoreFull, StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from tests.console.fake_backend import FakeBackend, queue
@@ -38,11 +38,12 @@ async def test_eighty_by_twenty_four_is_complete():
     async with running() as pilot:
         lines = lines_of(pilot.app)
     assert len(lines) == 24
-    assert lines[0].startswith(" 127.0.0.1:6379/0   [RW]   LIVE 1s   rtt <1ms   7 cmd/s")
+    assert lines[0].startswith(" 127.0.0.1:6379/0   [RW]   LIVE 1s   rtt <1ms")
     assert lines[0].rstrip().endswith("Z")
-    assert lines[1].startswith(" CRIT emails: NO WORKERS, 12,001 pending, oldest 14m02s   +3 more")
-    assert lines[2].startswith(" fix  taskconsole --headless worker -A yourapp:app -q emails ")
-    assert lines[3].split() == [
+    assert lines[1].startswith(" 1 Queues 2 Tasks 3 Delayed 4 Schedules 5 Workers 6 Failures 7 Events 8 Redis")
+    assert lines[2].startswith(" CRIT emails: NO WORKERS, 12,001 pending, oldest 14m02s   +3 more")
+    assert lines[3].startswith(" fix  taskconsole --headless worker -A yourapp:app -q emails ")
+    assert lines[4].split() == [
         "QUEUE",
         "STATE",
         "PENDING",
@@ -53,7 +54,7 @@ async def test_eighty_by_twenty_four_is_complete():
         "IN/s",
         "OUT/s",
     ]
-    assert lines[6].split() == [
+    assert lines[7].split() == [
         ">",
         "emails",
         "NO",
@@ -66,10 +67,10 @@ async def test_eighty_by_twenty_four_is_complete():
         "9.8",
         "0.0",
     ]
-    assert "emails  3 of 5" in lines[10]
-    assert lines[12].startswith(" why     12,001 tasks wait and no worker serves this queue")
-    assert "events" in lines[14]
-    assert lines[23].split("  ")[0] == " e enqueue"
+    assert "emails   3 of 5" in lines[11]
+    assert lines[13].startswith(" why     12,001 tasks wait and no worker serves this queue")
+    assert "events" in lines[15]
+    assert lines[23].startswith(" enter open   e enqueue")
     assert "p pause/resume" in lines[23]
 
 
@@ -175,7 +176,7 @@ async def test_a_task_is_enqueued_by_the_form():
         await pilot.press("enter")
         await until_shown(app, "enqueued send on emails")
         assert app.backend.applied == [Enqueue(queue="emails", task="send", args=(1, 2), kwargs={"a": 1}, delay=300.0)]
-        assert app.screen is app.queues
+        assert app.screen is app.desk
 
 
 async def test_a_bare_payload_by_the_form():
@@ -205,7 +206,7 @@ async def test_escape_enqueues_nothing():
         await pilot.press("e")
         await until(lambda: isinstance(pilot.app.screen, EnqueueForm))
         await pilot.press(*"send", "escape")
-        await until(lambda: pilot.app.screen is pilot.app.queues)
+        await until(lambda: pilot.app.screen is pilot.app.desk)
         assert pilot.app.backend.applied == []
 
 
@@ -225,10 +226,14 @@ async def test_help_lists_every_key_and_goes_back():
         await pilot.press("question_mark")
         await until(lambda: isinstance(pilot.app.screen, HelpScreen))
         await until_shown(pilot.app, "Enqueue a task")
-        for text in ("ctrl+r", "PgDn", "Pause the selected queue", "NO WORKERS", "esc goes back"):
-            assert text in text_of(pilot.app), text
+        for text in ("Pause the selected queue", "PgDn", "ctrl+r", "NO WORKERS", "esc goes back"):
+            while text not in text_of(pilot.app):
+                before = text_of(pilot.app)
+                await pilot.press(*["j"] * 10)
+                await pilot.pause()
+                assert text_of(pilot.app) != before, text
         await pilot.press("escape")
-        await until(lambda: pilot.app.screen is pilot.app.queues)
+        await until(lambda: pilot.app.screen is pilot.app.desk)
 
 
 async def test_help_scrolls_on_a_low_terminal():
@@ -236,9 +241,9 @@ async def test_help_scrolls_on_a_low_terminal():
         await pilot.press("question_mark")
         await until_shown(pilot.app, "Enqueue a task")
         assert "esc goes back" not in text_of(pilot.app)
-        await pilot.press(*["j"] * 40)
+        await pilot.press(*["j"] * 90)
         await until_shown(pilot.app, "esc goes back")
-        await pilot.press(*["k"] * 40)
+        await pilot.press(*["k"] * 90)
         await until_shown(pilot.app, "Enqueue a task")
 
 
@@ -255,7 +260,7 @@ async def test_read_only_has_no_keys_that_write():
     async with running(read_only=True) as pilot:
         await pilot.press("p", "e")
         await pilot.pause()
-        assert pilot.app.screen is pilot.app.queues
+        assert pilot.app.screen is pilot.app.desk
         assert pilot.app.backend.applied == []
         assert "[READ-ONLY]" in lines_of(pilot.app)[0]
         assert "enqueue" not in lines_of(pilot.app)[-1]
@@ -265,7 +270,7 @@ async def test_what_the_backend_cannot_do_has_no_key():
     async with running(FakeBackend(can=Can.PAUSE)) as pilot:
         await pilot.press("e")
         await pilot.pause()
-        assert pilot.app.screen is pilot.app.queues
+        assert pilot.app.screen is pilot.app.desk
         assert "enqueue" not in lines_of(pilot.app)[-1]
         assert "pause" in lines_of(pilot.app)[-1]
 
@@ -278,9 +283,9 @@ async def test_a_lost_connection_keeps_everything_and_says_so():
         await until_shown(app, "DISCONNECTED")
         lines = lines_of(app)
         assert "retry" in lines[0]
-        assert lines[1].startswith(" STALE  figures of ")
-        assert "timed out after 2.0s" in lines[1]
-        assert lines[6].split() == [">", "emails", "?", "12,001", "0", "310", "2", "14m", "?", "?"]
+        assert lines[2].startswith(" STALE  figures of ")
+        assert "timed out after 2.0s" in lines[2]
+        assert lines[7].split() == [">", "emails", "?", "12,001", "0", "310", "2", "14m", "?", "?"]
         await pilot.press("p")
         await until_shown(app, "not connected: nothing was sent")
         assert app.backend.applied == []
@@ -289,7 +294,7 @@ async def test_a_lost_connection_keeps_everything_and_says_so():
         await pilot.press("ctrl+r")
         await until_shown(app, "LIVE 1s")
         await until_shown(app, "another server answers: restart or failover")
-        assert "NO WORKERS" in lines_of(app)[6]
+        assert "NO WORKERS" in lines_of(app)[7]
 
 
 async def test_the_age_of_old_figures_moves_on():
@@ -310,8 +315,8 @@ async def test_no_server_at_the_start():
     async with running(connect=connect, offer="taskconsole demo   starts an embedded server") as pilot:
         await until_shown(pilot.app, "DISCONNECTED")
         lines = lines_of(pilot.app)
-        assert lines[1].startswith(" connection refused")
-        assert lines[2].startswith(" taskconsole demo   starts an embedded server")
+        assert lines[2].startswith(" connection refused")
+        assert lines[3].startswith(" taskconsole demo   starts an embedded server")
         await until(lambda: len(attempts) >= 3)
 
 
@@ -355,7 +360,7 @@ async def test_no_queue_yet():
 
 async def test_the_details_of_a_queue_that_is_gone_are_gone():
     async with running(FakeBackend([queue("mail", workers=1)])) as pilot:
-        await until_shown(pilot.app, "mail  1 of 1")
+        await until_shown(pilot.app, "mail   1 of 1")
         pilot.app.backend.queues = []
         await pilot.press("ctrl+r")
         await until(lambda: "mail" not in text_of(pilot.app))

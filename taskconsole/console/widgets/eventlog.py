@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console.actions import LOG, MOTIONS, bindings
-from taskconsole.console.columns import EVENTS, EVENTS_WIDE, event_line, event_tone
+from taskconsole.console.columns.events import EVENTS, EVENTS_WIDE, event_line, event_tone
 from taskconsole.console.format import UNICODE, Glyphs, count
 from taskconsole.console.lines import Line, Tone, rule
 from taskconsole.console.table import Column, Placed, fit
@@ -34,8 +34,14 @@ class EventLog(Painted, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOTIONS), *bindings(LOG)]
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002 (Textual's name for it)
-        super().__init__(id=id)
+    def __init__(
+        self,
+        *,
+        glyphs: Glyphs = UNICODE,
+        id: str | None = None,  # noqa: A002 (Textual's name for it)
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
         self._glyphs = glyphs
         self._placed: list[Placed[Event]] = []
         self._ring: deque[Event] = deque(maxlen=RING)

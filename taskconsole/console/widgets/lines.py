@@ -15,8 +15,8 @@ __all__ = ["Lines"]
 class Lines(Painted, can_focus=False):
     """Shows the lines it was last given."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name for it)
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
         self.lines: tuple[Line, ...] = ()
 
     def draw(self, y: int) -> Line:

@@ -41,8 +41,8 @@ class Painted(ScrollView):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name for it)
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
         self._shown: dict[int, Line] = {}
         self._styles: dict[Tone, Style] = {}
 

@@ -1,0 +1,60 @@
+"""The columns of tables of tasks: one for each state, and one for the delayed tasks of all queues."""
+
+from __future__ import annotations
+
+from taskconsole.console.format import age, size
+from taskconsole.console.lines import Tone
+from taskconsole.console.safe import safe
+from taskconsole.console.table import Column
+from taskconsole.model.state import State
+from taskconsole.model.stats import TaskRow
+
+__all__ = ["TASKS"]
+
+
+def _id(row: TaskRow, _now: float, _width: int) -> str:
+    # Ids of one producer begin alike: their end is what tells them apart.
+    return safe(row.id or "-", 200)[-12:]
+
+
+_ID: Column[TaskRow] = Column(heading="ID", width=12, drop=2, text=_id, tone=lambda _row: Tone.QUIET)
+_NAME: Column[TaskRow] = Column(heading="TASK", width=16, most=40, text=lambda row, _now, width: safe(row.name, 2 * width))
+_ARGS: Column[TaskRow] = Column(
+    heading="ARGS", width=12, most=200, drop=3, text=lambda row, _now, width: safe(row.args, 2 * width)
+)
+_SIZE: Column[TaskRow] = Column(
+    heading="SIZE", width=6, drop=6, since=100, justify="right", text=lambda row, _n, _w: size(row.size)
+)
+_TRY: Column[TaskRow] = Column(
+    heading="TRY",
+    width=3,
+    drop=5,
+    justify="right",
+    text=lambda row, _now, _width: str(row.attempt),
+    tone=lambda row: Tone.WARN if row.attempt > 1 else Tone.QUIET,
+)
+_ERROR: Column[TaskRow] = Column(
+    heading="ERROR",
+    width=16,
+    most=120,
+    drop=1,
+    text=lambda row, _now, width: safe(row.error, 2 * width),
+    tone=lambda row: Tone.BAD if row.state is State.DEAD else Tone.WARN,
+)
+_WORKER: Column[TaskRow] = Column(
+    heading="WORKER", width=14, most=30, drop=4, text=lambda row, _now, width: safe(row.worker, width)
+)
+
+
+def _since(heading: str) -> Column[TaskRow]:
+    return Column(heading=heading, width=8, justify="right", text=lambda row, now, _width: age(row.at, now))
+
+
+TASKS: dict[State, tuple[Column[TaskRow], ...]] = {
+    State.PENDING: (_ID, _NAME, _since("WAITED"), _TRY, _ARGS, _SIZE),
+    State.ACTIVE: (_ID, _NAME, _since("ENQUEUED"), _TRY, _WORKER, _ARGS, _SIZE),
+    State.DELAYED: (_ID, _NAME, _since("DUE"), _TRY, _ERROR, _ARGS, _SIZE),
+    State.DEAD: (_ID, _NAME, _since("DIED"), _TRY, _ERROR, _ARGS, _SIZE),
+    State.DONE: (_ID, _NAME, _since("DONE"), _WORKER, _ARGS),
+}
+"""For each state."""

@@ -1,0 +1,314 @@
+"""The screen around the views: where we are, what is wrong, one view, what was done last, and which keys work.
+
+It owns the way from view to view; what a view shows is its own business.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Container
+from textual.screen import Screen
+
+from taskconsole.console import actions, header
+from taskconsole.console.format import clock
+from taskconsole.console.lines import Line, Tone, cell
+from taskconsole.console.link import Link, Phase
+from taskconsole.console.messages import Ask, Go, Say, Send  # noqa: TC001 (Textual looks at annotations)
+from taskconsole.console.place import ROOTS, Place
+from taskconsole.console.safe import safe
+from taskconsole.console.views.catalogue import make_view
+from taskconsole.console.widgets.lines import Lines
+from taskconsole.console.widgets.prompt import Prompt
+from taskconsole.model.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from taskconsole.backends.base import Command
+    from taskconsole.console.look import Look
+    from taskconsole.console.queries import Answer, Query
+    from taskconsole.console.views.view import View
+    from taskconsole.model.event import Event
+
+__all__ = ["Desk"]
+
+IN_A_TABLE = frozenset({"dead tasks"})
+"""Rules whose whole news is a figure that a table shows anyway."""
+
+
+class Desk(Screen[None]):
+    """Shows links, answers and events as it is given them; sends commands by `submit`, questions by `watch`.
+
+    Args:
+        look: How the console is to be.
+        address: Where we are connected to, or try to be.
+        start: The place to begin at.
+        submit: Has a command carried out elsewhere; False when too many are waiting.
+        watch: Has a question asked elsewhere, again and again, until there is another.
+    """
+
+    CSS_PATH = "desk.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions.bindings(actions.VIEWS),
+        *actions.bindings(actions.EVERYWHERE),
+    ]
+
+    def __init__(
+        self,
+        look: Look,
+        *,
+        address: str,
+        start: Place,
+        submit: Callable[[Command], bool],
+        watch: Callable[[Query | None], None],
+    ) -> None:
+        super().__init__()
+        self.look = look
+        self._address = address
+        self._submit = submit
+        self._watch = watch
+        self._link = Link()
+        self._found: list[Verdict] = []
+        self._status: Line = ()
+        self._trail: list[Place] = []
+        """The places one has come through, the present one excluded."""
+        self._last: Place | None = None
+        self._start = start
+        self._views: dict[str, View] = {}
+        self.view: View = self.view_called("queues")
+        """The one that is shown."""
+        self.header_line = Lines(id="header")
+        self.tabs = Lines(id="tabs")
+        self.verdict_lines = Lines(id="verdict")
+        self.body = Container(id="body")
+        self.status = Lines(id="status")
+        self.footer = Lines(id="footer")
+        self.prompt = Prompt(id="prompt")
+        self.summary = Lines(id="summary")
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.header_line
+        yield self.tabs
+        yield self.verdict_lines
+        yield self.body
+        yield self.status
+        yield self.footer
+        yield self.prompt
+        yield self.summary
+
+    async def on_mount(self) -> None:
+        """Open the first place; the age of what is shown moves on even when nothing arrives."""
+        await self._show(self._start)
+        self.set_interval(1.0, self.tick)
+
+    # -- what it is told
+
+    def show_link(self, link: Link) -> None:
+        """A newer snapshot."""
+        offered = self._link.can, self._link.phase
+        self._link = link
+        if link.overview is not None and link.phase is Phase.LIVE:
+            self._found = [v for v in judge(link.overview) if v.rule not in IN_A_TABLE]
+        if (link.can, link.phase) != offered:
+            self.refresh_bindings()
+        self.paint()
+        self.view.show_link(link)
+
+    def show_answer(self, answer: Answer) -> None:
+        """A newer answer to the question of the view."""
+        self.view.show_answer(answer)
+
+    def show_events(self, arrived: list[Event], lost: int, seconds: float) -> None:
+        """Events, for every view that keeps them."""
+        for view in self._views.values():
+            view.show_events(arrived, lost, seconds)
+
+    def show_status(self, text: str, *, ok: bool = True) -> None:
+        """Say what became of an action, with the time, until the next one."""
+        at = clock(self._link.server_now(time.monotonic()) or time.time())
+        tone = Tone.PLAIN if ok else Tone.BAD
+        self._status = (
+            (f" {at}Z  ", Tone.QUIET),
+            (cell(safe(text, 400), max(0, self.size.width - 12)), tone),
+        )
+        self.status.show(self._status)
+
+    # -- drawing
+
+    def paint(self) -> None:
+        """Show what surrounds the view; what has not changed is not written."""
+        link, now, width = self._link, time.monotonic(), self.size.width
+        self.header_line.show(header.header(link, self._address, width, now, read_only=self.look.read_only))
+        self.tabs.show(header.tabs(self.view.place, self.view.crumbs, width))
+        self.verdict_lines.show(
+            header.verdict_line(link, self._found, width, now),
+            header.fix_line(link, self._found, self.look.offer, width),
+        )
+        self.summary.show(header.summary(link, self._found, width, now))
+        self.footer.show(header.footer(self.offered(), width))
+
+    def tick(self) -> None:
+        """Once a second; a live screen is painted by its readings alone."""
+        if self._link.phase is not Phase.LIVE or self._link.stale_for(time.monotonic()) is not None:
+            self.paint()
+            self.view.show_link(self._link)
+
+    def offered(self) -> list[actions.Action]:
+        """The actions that work here and now, those of the view first."""
+        return [a for a in self.view.ACTIONS if self.view.allowed(a)] + list(actions.EVERYWHERE)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Arrange for the size: one line, or all of it."""
+        width, height = event.size
+        self.set_class(width < 60 or height < 15, "-tiny")
+        self.paint()
+
+    # -- going from view to view
+
+    async def go(self, place: Place) -> None:
+        """Open a place; Escape comes back from it."""
+        if place == self.view.place:
+            return
+        self._last = self.view.place
+        if place.view in ROOTS and not place.queue:
+            self._trail.clear()
+        else:
+            self._trail.append(self.view.place)
+        await self._show(place)
+
+    async def _show(self, place: Place) -> None:
+        view = self.view_called(place.view)
+        if not view.is_mounted:
+            await self.body.mount(view)
+        for other in self._views.values():
+            other.set_class(other is view, "-shown")
+        self.view = view
+        view.open(place)
+        self._watch(view.question)
+        view.show_link(self._link)
+        self.paint()
+        self.refresh_bindings()
+        self._give_keys()
+
+    def view_called(self, name: str) -> View:
+        """The view of that name, made when it is first wanted."""
+        if name not in self._views:
+            self._views[name] = make_view(name, self.look)
+        return self._views[name]
+
+    def _give_keys(self) -> None:
+        """The view's first widget that takes keys gets them."""
+        first = next((w for w in self.view.query("*") if w.can_focus and w.display), None)
+        if first is not None and not self.prompt.is_open:
+            first.focus()
+
+    # -- what views ask for
+
+    async def on_go(self, message: Go) -> None:
+        """Open another view."""
+        await self.go(message.place)
+
+    def on_ask(self, message: Ask) -> None:
+        """The view has another question."""
+        message.stop()
+        self._watch(self.view.question)
+
+    def on_say(self, message: Say) -> None:
+        """The view has something to say."""
+        self.show_status(message.text, ok=message.ok)
+
+    def on_send(self, message: Send) -> None:
+        """The view wants something done."""
+        if self._submit(message.command):
+            self.show_status(message.doing)
+        else:
+            self.show_status("too many commands are waiting: nothing was sent", ok=False)
+
+    # -- actions
+
+    async def action_open(self, name: str) -> None:
+        """Open one of the views."""
+        queue = self.view.place.queue if name == "tasks" else ""
+        await self.go(Place(view=name, queue=queue))
+
+    async def action_back(self) -> None:
+        """Clear the filter, then the marks; then leave the view."""
+        if not self.view.clear():
+            await self._leave_view()
+
+    async def action_last(self) -> None:
+        """The view before this one, wherever it was."""
+        if self._last is not None:
+            before, self._last = self._last, self.view.place
+            await self._show(before)
+
+    async def action_leave(self) -> None:
+        """Leave the view; at the first one, the console."""
+        if not await self._leave_view():
+            self.app.exit(0)
+
+    async def _leave_view(self) -> bool:
+        """Go back to where one came from; False when one has not come from anywhere."""
+        if self._trail:
+            self._last = self.view.place
+            await self._show(self._trail.pop())
+            return True
+        return False
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.add_class("-typing")
+        self.prompt.begin("/", self.view.filter_text)
+
+    def action_command(self) -> None:
+        """Type a command."""
+        self.add_class("-typing")
+        self.prompt.begin(":")
+
+    def action_next(self, direction: int) -> None:
+        """The next or the previous match."""
+        self.view.seek(direction)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Nothing can be suspended where there is no terminal to give back."""
+        return True
+
+    # -- the line one types on
+
+    def _stop_typing(self) -> None:
+        self.prompt.end()
+        self.remove_class("-typing")
+        self._give_keys()
+
+    @on(Prompt.Typed)
+    def _typed(self, message: Prompt.Typed) -> None:
+        if message.sign == "/":
+            self.view.set_filter(message.text)
+
+    @on(Prompt.Accepted)
+    async def _accepted(self, message: Prompt.Accepted) -> None:
+        self._stop_typing()
+        if message.sign == ":":
+            await self.obey(message.text)
+
+    @on(Prompt.Cancelled)
+    def _cancelled(self, message: Prompt.Cancelled) -> None:
+        if message.sign == "/":
+            self.view.set_filter("")
+        self._stop_typing()
+
+    async def obey(self, text: str) -> None:
+        """Carry out a typed command."""
+        name = text.strip()
+        if name in ROOTS:
+            await self.go(Place(view=name))
+        else:
+            self.show_status(f"no command {name}", ok=False)

@@ -1,0 +1,28 @@
+"""How the console is to be, as far as every view has to know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from taskconsole.console.format import UNICODE, Glyphs
+
+__all__ = ["Look"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Fixed for one run; `clock` alone may be turned while it runs."""
+
+    operator: str = "?"
+    """Who acts, as others will read it: user@host."""
+    read_only: bool = False
+    """Nothing that writes has a key."""
+    glyphs: Glyphs = UNICODE
+    offer: str = ""
+    """A line shown while no server is in reach, e.g. how to start one."""
+    contexts: tuple[str, ...] = ()
+    """The names of the servers that one can change to."""
+    context: str = ""
+    """The one we are in; empty when it has no name."""
+    masked: tuple[str, ...] = field(default=("password", "passwd", "secret", "token", "api_key", "apikey"))
+    """Arguments whose names hold one of these are not shown."""

@@ -1,1 +1,0 @@
-"""One module per screen, its style sheet beside it."""

@@ -1,0 +1,1 @@
+"""What the body of the screen can show: one module each, over the seams in `view` and `tableview`."""

@@ -1,0 +1,30 @@
+"""Which class shows which view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from taskconsole.console.views.queues import QueuesView
+from taskconsole.console.views.tasks import TasksView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from taskconsole.console.look import Look
+    from taskconsole.console.views.view import View
+
+__all__ = ["VIEWS", "make_view"]
+
+VIEWS: dict[str, Callable[[Look], View]] = {
+    view.NAME: view
+    for view in (
+        QueuesView,
+        TasksView,
+    )
+}
+"""By their names in a `Place`."""
+
+
+def make_view(name: str, look: Look) -> View:
+    """A new view of that name."""
+    return VIEWS[name](look)

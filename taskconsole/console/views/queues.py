@@ -1,0 +1,140 @@
+"""The first view: every queue, why the selected one is as it is, and what has just happened."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from taskconsole.backends.base import Enqueue, PauseQueue, ResumeQueue
+from taskconsole.console import actions, header
+from taskconsole.console.columns.queues import QUEUES, QueueRow
+from taskconsole.console.dialogs.enqueue import EnqueueForm
+from taskconsole.console.link import Link, Phase
+from taskconsole.console.place import Place
+from taskconsole.console.rates import Trails
+from taskconsole.console.views.tableview import TableView
+from taskconsole.console.widgets.eventlog import EventLog
+from taskconsole.model.verdict import Level, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from taskconsole.console.lines import Line
+    from taskconsole.console.look import Look
+    from taskconsole.model.event import Event
+
+__all__ = ["QueuesView"]
+
+FIXED = 4
+"""Lines that are neither rows nor events: what is said about the selected queue."""
+
+
+class QueuesView(TableView[QueueRow]):
+    """The queues above, events below."""
+
+    NAME = "queues"
+    COLUMNS = QUEUES
+    TITLED = False
+    ACTIONS = (*actions.QUEUES, *(a for a in actions.TABLE if a.id != "table.open"))
+    GROUPS = ("queues", "tables", "marks", "columns", "events", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.QUEUES)]
+    DEFAULT_CSS = """
+    QueuesView {
+        & > .grid { height: 8; }
+        & > .events { height: 1fr; }
+    }
+    """
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self._trails = Trails()
+        self._chosen = False
+        self.log_of_events = EventLog(glyphs=look.glyphs, classes="events")
+
+    def compose(self) -> ComposeResult:
+        """The table, its lines, and the events."""
+        yield from super().compose()
+        yield self.log_of_events
+
+    def loaded(self) -> Sequence[QueueRow]:
+        """Every queue of the last reading."""
+        overview = self.link.overview
+        if overview is None:
+            return ()
+        stale = self.link.stale_for(time.monotonic()) is not None
+        return [
+            QueueRow(
+                stats=queue,
+                growth=self._trails.growth(queue.name, overview.at, queue.pending),
+                stale=stale,
+                glyphs=self.look.glyphs,
+            )
+            for queue in overview.queues
+        ]
+
+    def key(self, row: QueueRow) -> str:
+        """Its name."""
+        return row.stats.name
+
+    def inside(self, row: QueueRow) -> Place:
+        """Its pending tasks."""
+        return Place(view="tasks", queue=row.stats.name)
+
+    def about(self, row: QueueRow, width: int) -> Sequence[Line]:
+        """Its trend in figures, why it is as it is, and what to do next."""
+        trail = self._trails.points(row.stats.name)
+        return header.details(row, trail, self.now, width, read_only=self.look.read_only)
+
+    def show_link(self, link: Link) -> None:
+        """A newer snapshot; the first one puts the cursor where help is needed."""
+        if link.overview is not None and link.phase is Phase.LIVE:
+            self._trails.record(link.overview)
+        super().show_link(link)
+        if not self._chosen and self.grid.rows and link.overview is not None:
+            self._chosen = True
+            worst = next((v for v in judge(link.overview) if v.queue and v.level is not Level.NOTE), None)
+            if worst is not None:
+                self.grid.select(worst.queue)
+
+    def show_events(self, arrived: Sequence[Event], lost: int, seconds: float) -> None:
+        """Below the table."""
+        self.log_of_events.add(arrived, lost, seconds)
+
+    def paint(self) -> None:
+        """The table gets the lines it needs as long as the events keep a fifth of the screen."""
+        height = self.size.height
+        most = height - (FIXED if not self.has_class("-short") else 0) - max(5, height // 5)
+        wanted = max(3, min(len(self.loaded()) + 2, most + 1))
+        if self.grid.styles.height is None or self.grid.styles.height.value != wanted:
+            self.grid.styles.height = wanted
+        super().paint()
+
+    def action_next_pane(self) -> None:
+        """From the table to the events and back."""
+        (self.grid if self.log_of_events.has_focus else self.log_of_events).focus()
+
+    def action_pause(self) -> None:
+        """Pause the selected queue, or resume it if it is paused."""
+        row = self.grid.selected
+        if row is None:
+            self.say("there is no queue to pause", ok=False)
+        elif row.stats.paused is None:
+            self.send(PauseQueue(queue=row.stats.name, by=self.look.operator), f"pausing {row.stats.name}")
+        else:
+            self.send(ResumeQueue(queue=row.stats.name, by=self.look.operator), f"resuming {row.stats.name}")
+
+    def action_enqueue(self) -> None:
+        """Open the form for a task, for the selected queue unless another is typed."""
+        if len(self.app.screen_stack) > 1:
+            # A second key press that came before the form could take it.
+            return
+        row = self.grid.selected
+        queue = row.stats.name if row is not None else "task_queue"
+        self.app.push_screen(EnqueueForm(queue, glyphs=self.look.glyphs), self._enqueue)
+
+    def _enqueue(self, command: Enqueue | None) -> None:
+        if command is not None:
+            self.send(command, f"enqueueing {command.task} on {command.queue}")

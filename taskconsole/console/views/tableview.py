@@ -1,0 +1,280 @@
+"""The base of all views that are a table: filter, order, marks, copying and exporting are the same in each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from taskconsole.console import actions
+from taskconsole.console.filtering import Filter
+from taskconsole.console.format import count, duration
+from taskconsole.console.lines import Line, Tone, at_most, cell, rule
+from taskconsole.console.safe import safe
+from taskconsole.console.views.view import Exported, View
+from taskconsole.console.widgets.grid import Grid
+from taskconsole.console.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from taskconsole.console.look import Look
+    from taskconsole.console.place import Place
+    from taskconsole.console.table import Column
+
+__all__ = ["TableView"]
+
+T = TypeVar("T")
+
+EXPORT_WIDTH = 1_000
+"""Cells that a column of an exported row may use."""
+
+
+class TableView(View, Generic[T]):
+    """A title, a table, and some lines about the selected row.
+
+    A subclass says which rows there are (`loaded`), what a row is known by (`key`), what is said about it
+    (`about`), and where Enter leads (`inside`).
+    """
+
+    COLUMNS: ClassVar[Sequence[Column[Any]]]
+    EMPTY: ClassVar[str] = ""
+    """The sentence in place of rows when there are none."""
+    ABOUT: ClassVar[int] = 4
+    """Lines for what is said about the selected row, the rule above them included."""
+    TITLED: ClassVar[bool] = True
+    """There is always a title, not only when there is something to say in it."""
+    PAGED: ClassVar[bool] = False
+    """The rows are a window of a longer list, in the order of Redis."""
+    ACTIONS: ClassVar[tuple[actions.Action, ...]] = actions.TABLE
+    GROUPS: ClassVar[tuple[str, ...]] = ("tables", "marks", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.TABLE)]
+    DEFAULT_CSS = """
+    TableView {
+        & > .title { height: 1; }
+        & > .grid { height: 1fr; }
+        & > .about { height: auto; }
+        &.-short > .about { display: none; }
+    }
+    """
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self._filter = Filter.parse("")
+        self._last_filter = self._filter
+        self._order: tuple[int, bool] | None = None
+        self.title_line = Lines(classes="title")
+        self.grid: Grid[T] = Grid(self.COLUMNS, self.key, empty="", glyphs=look.glyphs, classes="grid")
+        self.about_lines = Lines(classes="about")
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.title_line
+        yield self.grid
+        self.about_lines.styles.height = self.ABOUT
+        yield self.about_lines
+
+    # -- what a subclass says
+
+    def loaded(self) -> Sequence[T]:
+        """The rows that are known."""
+        raise NotImplementedError
+
+    def key(self, row: T) -> str:
+        """What a row is known by."""
+        raise NotImplementedError
+
+    def words(self, row: T) -> str:
+        """What a filter looks at; by default all that the columns show."""
+        return " ".join(column.text(row, self.now, 200) for column in self.COLUMNS)
+
+    def title(self) -> str:
+        """What the table shows; not yet made safe. Empty for the plain name of the view."""
+        return ""
+
+    def about(self, row: T, width: int) -> Sequence[Line]:  # noqa: ARG002 (for those that say something)
+        """What is said about the selected row, at most ABOUT lines."""
+        return ()
+
+    def inside(self, row: T) -> Place | None:  # noqa: ARG002 (for those that lead somewhere)
+        """Where Enter leads."""
+        return None
+
+    @property
+    def start(self) -> int:
+        """How many rows of the list come before those that are loaded."""
+        return 0
+
+    @property
+    def total(self) -> int:
+        """How many rows there are, loaded or not."""
+        return len(self.loaded())
+
+    # -- what it does with that
+
+    @property
+    def filter_text(self) -> str:
+        """The filter that is in force."""
+        return self._filter.text
+
+    def open(self, place: Place) -> None:
+        """Another list than before begins at its first row."""
+        other = place != self.place
+        super().open(place)
+        if other:
+            self.grid.home()
+
+    def shown(self) -> list[T]:
+        """The rows that pass the filter, in the order that was chosen."""
+        rows = [row for row in self.loaded() if not self._filter or self._filter.accepts(self.words(row))]
+        if self._order is not None and not self.PAGED:
+            index, downwards = self._order
+            order = self.COLUMNS[index].order
+            assert order is not None
+            known = [row for row in rows if order(row) is not None]
+            known.sort(key=order, reverse=downwards)
+            # What is not known comes last, whichever way round.
+            rows = known + [row for row in rows if order(row) is None]
+        return rows
+
+    def paint(self) -> None:
+        """Show the rows, what is said about the selected one, and the title."""
+        rows = self.shown()
+        if self._filter:
+            self.grid.empty = "nothing matches the filter"
+            self.grid.show(rows, self.now)
+        else:
+            self.grid.empty = self.EMPTY if self._knows else "reading …"
+            self.grid.show(rows, self.now, start=self.start, total=self.total)
+        self.paint_title(len(rows))
+        self.paint_about()
+
+    @property
+    def _knows(self) -> bool:
+        """Whether rows that are not there are known not to be there."""
+        return self.question is None or (self.answer is not None and self.answer.value is not None)
+
+    def paint_title(self, shown: int) -> None:
+        """One line: what is shown, how much of it, and what keeps the rest from being shown."""
+        width = self.size.width
+        pieces = [safe(self.title() or self.NAME, 200)]
+        if self._filter:
+            of = f"{count(len(self.loaded()))} loaded of {count(self.total)}" if self.PAGED else count(self.total)
+            pieces.append(f"filter {safe(self._filter.text, 60)}: {count(shown)} of {of}")
+        if self.grid.marks:
+            there = {self.key(row) for row in self.grid.rows}
+            hidden = len(self.grid.marks - there)
+            pieces.append(
+                f"{count(len(self.grid.marks))} marked" + (f" ({count(hidden)} not in sight)" if hidden else "")
+            )
+        tone = Tone.TITLE
+        spoken = len(pieces) > 1
+        if self.answer is not None and self.answer.error:
+            pieces.append(safe(self.answer.error, 200))
+            tone = Tone.WARN
+        elif self.answer is not None and self.answer.took > 1:
+            pieces.append(f"took {duration(self.answer.took)}")
+        self.title_line.display = self.TITLED or spoken
+        self.title_line.show(((cell(" " + "   ".join(pieces), width, glyphs=self.look.glyphs), tone),))
+
+    def paint_about(self) -> None:
+        """The lines about the selected row."""
+        row = self.grid.selected
+        if row is None:
+            self.about_lines.show()
+            return
+        place = f"{count(self.grid.cursor + 1)} of {count(self.grid.total)}"
+        width = self.size.width
+        name = at_most(safe(self.name_of(row), 200), max(8, width - len(place) - 12), self.look.glyphs)
+        head = rule(f"{name}   {place}", width, self.look.glyphs)
+        self.about_lines.show(head, *list(self.about(row, width))[: self.ABOUT - 1])
+
+    def name_of(self, row: T) -> str:
+        """What a person calls a row; not yet made safe."""
+        return self.key(row)
+
+    def set_filter(self, text: str) -> None:
+        """Show only rows that pass; what was marked stays marked."""
+        self._filter = Filter.parse(text)
+        if self._filter:
+            self._last_filter = self._filter
+        self.grid.go(0)
+        self.paint()
+
+    def seek(self, direction: int) -> None:
+        """To the next match of the last filter among the rows that are shown."""
+        if not self._last_filter:
+            self.say("no filter yet: / sets one", ok=False)
+        elif not self.grid.seek(lambda row: self._last_filter.accepts(self.words(row)), direction):
+            self.say(f"nothing matches {self._last_filter.text}", ok=False)
+
+    def clear(self) -> bool:
+        """Take the filter away, else the marks."""
+        if self._filter:
+            self.set_filter("")
+            return True
+        if self.grid.marks:
+            self.grid.action_unmark()
+            return True
+        return False
+
+    def chosen(self) -> list[T]:
+        """The marked rows that are loaded, else the selected one."""
+        marked = self.grid.marked_rows()
+        if marked:
+            return marked
+        return [] if self.grid.selected is None else [self.grid.selected]
+
+    def copied(self) -> tuple[str, str]:
+        """The names of what is chosen, one in a line."""
+        rows = self.chosen()
+        return "\n".join(self.name_of(row) for row in rows), "name" if len(rows) == 1 else f"{len(rows)} names"
+
+    def exported(self) -> Exported:
+        """Every column of every row that is loaded and passes the filter."""
+        headings = [column.heading.strip() for column in self.COLUMNS]
+        rows = [[column.text(row, self.now, EXPORT_WIDTH).strip() for column in self.COLUMNS] for row in self.shown()]
+        return headings, [list(row) for row in rows]
+
+    def on_grid_moved(self) -> None:
+        """Another row is selected."""
+        self.paint_about()
+
+    def on_grid_marked(self) -> None:
+        """Other rows are marked."""
+        self.paint_title(len(self.grid.rows))
+
+    def on_resize(self) -> None:
+        """Lay out for the size."""
+        self.set_class(self.size.height < 15, "-short")
+        self.paint()
+
+    def action_enter(self) -> None:
+        """Open what is selected."""
+        row = self.grid.selected
+        place = None if row is None else self.inside(row)
+        if place is not None:
+            self.go(place)
+
+    def action_sort(self, step: int) -> None:
+        """Sort by the next column that has an order; after the last one as it came."""
+        if self.PAGED:
+            self.say("a list of this length has one order: that of Redis", ok=False)
+            return
+        able = [i for i, column in enumerate(self.COLUMNS) if column.order is not None]
+        if not able:
+            return
+        at = able.index(self._order[0]) + step if self._order is not None else 0
+        self._order = (able[at], False) if 0 <= at < len(able) else None
+        self.grid.sorted_by = self._order
+        self.paint()
+
+    def action_turn(self) -> None:
+        """The other way round."""
+        if self._order is None:
+            self.action_sort(1)
+        if self._order is not None:
+            self._order = self._order[0], not self._order[1]
+            self.grid.sorted_by = self._order
+            self.paint()

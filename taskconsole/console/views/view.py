@@ -1,0 +1,155 @@
+"""The base of all views: what the screen around them asks of each, and how they answer."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.widget import Widget
+
+from taskconsole.backends.base import Can
+from taskconsole.console.actions import Action, Danger
+from taskconsole.console.link import Link
+from taskconsole.console.messages import Ask, Go, Say, Send
+from taskconsole.console.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.backends.base import Command
+    from taskconsole.console.look import Look
+    from taskconsole.console.queries import Answer, Query
+    from taskconsole.model.event import Event
+
+__all__ = ["Exported", "View"]
+
+Exported = tuple[list[str], list[list[object]]]
+"""Headings, and rows of values that are not yet made safe."""
+
+
+class View(Widget):
+    """Shows links, answers and events as it is given them; asks by `question`, acts by messages; does no I/O.
+
+    Args:
+        look: How the console is to be.
+    """
+
+    NAME: ClassVar[str]
+    """As in a `Place`."""
+    ACTIONS: ClassVar[tuple[Action, ...]] = ()
+    """Its own, for the footer and the help; the bindings are made from them."""
+    GROUPS: ClassVar[tuple[str, ...]] = ()
+    """The groups of `actions.GROUPS` that the help shows for it, besides those that work everywhere."""
+    DEFAULT_CSS = "View { height: 1fr; layout: vertical; overflow: hidden; background: $background; }"
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+        self.place = Place(view=self.NAME)
+        self.link = Link()
+        self.answer: Answer | None = None
+        """The newest answer to the question; None while there is none."""
+
+    # -- what a view says of itself
+
+    @property
+    def question(self) -> Query | None:
+        """What it wants to know now; None when the overview is enough."""
+        return None
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Where one is, from the outside to the inside; not yet made safe."""
+        return ()
+
+    @property
+    def filter_text(self) -> str:
+        """The filter that is in force."""
+        return ""
+
+    def copied(self) -> tuple[str, str]:
+        """What `y` copies, and what that is; an empty text when nothing is selected."""
+        return "", ""
+
+    def copies(self) -> list[tuple[str, str]]:
+        """What else can be copied, as (what it is, the text)."""
+        return []
+
+    def exported(self) -> Exported:
+        """All that is loaded and passes the filter, for a file."""
+        return [], []
+
+    def paint(self) -> None:
+        """Show all that is known now; what has not changed is not written."""
+
+    # -- what it is told
+
+    def open(self, place: Place) -> None:
+        """Show this from now on."""
+        self.place = place
+        self.answer = None
+
+    def show_link(self, link: Link) -> None:
+        """A newer snapshot."""
+        self.link = link
+        self.paint()
+
+    def show_answer(self, answer: Answer) -> None:
+        """A newer answer; one to another question is of no use any more."""
+        if answer.query != self.question:
+            return
+        if answer.error and self.answer is not None and self.answer.value is not None:
+            # What was known stays, and says why it is old.
+            self.answer = type(answer)(
+                query=answer.query, value=self.answer.value, error=answer.error, at=self.answer.at, took=answer.took
+            )
+        else:
+            self.answer = answer
+        self.paint()
+
+    def show_events(self, arrived: Sequence[Event], lost: int, seconds: float) -> None:
+        """Events that have arrived during the last `seconds`, and how many more could not be kept."""
+
+    def set_filter(self, text: str) -> None:
+        """Show only what passes."""
+
+    def seek(self, direction: int) -> None:
+        """Go to the next (1) or previous (-1) match of the last filter."""
+        self.say("nothing to search here", ok=False)
+
+    def clear(self) -> bool:
+        """Take the filter away, or the marks; False when there was neither."""
+        return False
+
+    # -- what it can do
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch by the server's clock; this machine's while there is none."""
+        return self.link.server_now(time.monotonic()) or time.time()
+
+    def go(self, place: Place) -> None:
+        """Open another view."""
+        self.post_message(Go(place))
+
+    def ask(self) -> None:
+        """The question is another one now."""
+        self.post_message(Ask())
+
+    def say(self, text: str, *, ok: bool = True) -> None:
+        """Put a sentence on the line of the last action."""
+        self.post_message(Say(text, ok))
+
+    def send(self, command: Command, doing: str) -> None:
+        """Have a command carried out."""
+        self.post_message(Send(command, doing))
+
+    def allowed(self, action: Action) -> bool:
+        """Whether an action has a key here and now."""
+        writes = action.danger > Danger.NONE
+        return not (writes and self.look.read_only) and action.needs in (self.link.can | Can.READ)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Actions that the backend cannot do, or that would write when nothing may, have no key."""
+        wanted = next((a for a in self.ACTIONS if a.name == action), None)
+        return wanted is None or self.allowed(wanted)
