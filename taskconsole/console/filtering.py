@@ -31,10 +31,10 @@ class _Word:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Words separated by spaces, all of which a text must satisfy.
+    """Words separated by spaces, all of which a row must satisfy.
 
     `mail` is found anywhere, `!mail` nowhere; with `*` (any characters) or `?` (one character) a word is a glob
-    for the whole text: `mail*` begins with it, `*mail*` has it somewhere. A word without capitals finds capitals too.
+    for a whole cell: `mail*` begins with it, `*mail*` has it somewhere. A word without capitals finds capitals too.
     """
 
     words: tuple[str, ...] = ()
@@ -51,12 +51,17 @@ class Filter:
         """False when it accepts everything."""
         return bool(self.words)
 
-    def accepts(self, text: str) -> bool:
-        """True when every word says so."""
+    def accepts(self, *cells: str) -> bool:
+        """True when each word is found in some cell, and each inverse one in none."""
         if not self._tests:
             return True
-        folded = text.lower()
-        return all(word.test(text if word.exact else folded) != word.inverse for word in self._tests)
+        folded = [text.lower() for text in cells]
+        return all(any(map(word.test, cells if word.exact else folded)) != word.inverse for word in self._tests)
+
+    @property
+    def text(self) -> str:
+        """As typed, for the title; not yet made safe."""
+        return " ".join(self.words)
 
 
 def _word(typed: str) -> _Word:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from taskconsole.console.format import age, size
 from taskconsole.console.lines import Tone
 from taskconsole.console.safe import safe
 from taskconsole.console.table import Column
 from taskconsole.model.state import State
-from taskconsole.model.stats import TaskRow
+
+if TYPE_CHECKING:
+    from taskconsole.model.stats import TaskRow
 
 __all__ = ["TASKS"]
 
@@ -18,7 +22,9 @@ def _id(row: TaskRow, _now: float, _width: int) -> str:
 
 
 _ID: Column[TaskRow] = Column(heading="ID", width=12, drop=2, text=_id, tone=lambda _row: Tone.QUIET)
-_NAME: Column[TaskRow] = Column(heading="TASK", width=16, most=40, text=lambda row, _now, width: safe(row.name, 2 * width))
+_NAME: Column[TaskRow] = Column(
+    heading="TASK", width=16, most=40, text=lambda row, _now, width: safe(row.name, 2 * width)
+)
 _ARGS: Column[TaskRow] = Column(
     heading="ARGS", width=12, most=200, drop=3, text=lambda row, _now, width: safe(row.args, 2 * width)
 )

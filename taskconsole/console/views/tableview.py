@@ -85,9 +85,9 @@ class TableView(View, Generic[T]):
         """What a row is known by."""
         raise NotImplementedError
 
-    def words(self, row: T) -> str:
+    def words(self, row: T) -> Sequence[str]:
         """What a filter looks at; by default all that the columns show."""
-        return " ".join(column.text(row, self.now, 200) for column in self.COLUMNS)
+        return [column.text(row, self.now, 200).strip() for column in self.grid.columns]
 
     def title(self) -> str:
         """What the table shows; not yet made safe. Empty for the plain name of the view."""
@@ -127,7 +127,7 @@ class TableView(View, Generic[T]):
 
     def shown(self) -> list[T]:
         """The rows that pass the filter, in the order that was chosen."""
-        rows = [row for row in self.loaded() if not self._filter or self._filter.accepts(self.words(row))]
+        rows = [row for row in self.loaded() if not self._filter or self._filter.accepts(*self.words(row))]
         if self._order is not None and not self.PAGED:
             index, downwards = self._order
             order = self.COLUMNS[index].order
@@ -206,7 +206,7 @@ class TableView(View, Generic[T]):
         """To the next match of the last filter among the rows that are shown."""
         if not self._last_filter:
             self.say("no filter yet: / sets one", ok=False)
-        elif not self.grid.seek(lambda row: self._last_filter.accepts(self.words(row)), direction):
+        elif not self.grid.seek(lambda row: self._last_filter.accepts(*self.words(row)), direction):
             self.say(f"nothing matches {self._last_filter.text}", ok=False)
 
     def clear(self) -> bool:
@@ -233,9 +233,11 @@ class TableView(View, Generic[T]):
 
     def exported(self) -> Exported:
         """Every column of every row that is loaded and passes the filter."""
-        headings = [column.heading.strip() for column in self.COLUMNS]
-        rows = [[column.text(row, self.now, EXPORT_WIDTH).strip() for column in self.COLUMNS] for row in self.shown()]
-        return headings, [list(row) for row in rows]
+        columns = self.grid.columns
+        rows: list[list[object]] = [
+            [column.text(row, self.now, EXPORT_WIDTH).strip() for column in columns] for row in self.shown()
+        ]
+        return [column.heading.strip() for column in columns], rows
 
     def on_grid_moved(self) -> None:
         """Another row is selected."""

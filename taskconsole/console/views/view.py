@@ -113,7 +113,7 @@ class View(Widget):
     def set_filter(self, text: str) -> None:
         """Show only what passes."""
 
-    def seek(self, direction: int) -> None:
+    def seek(self, direction: int) -> None:  # noqa: ARG002 (for those that can)
         """Go to the next (1) or previous (-1) match of the last filter."""
         self.say("nothing to search here", ok=False)
 
