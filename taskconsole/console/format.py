@@ -16,7 +16,9 @@ __all__ = [
     "age",
     "clock",
     "count",
+    "day_and_time",
     "duration",
+    "in_or_ago",
     "rate",
     "rtt",
     "size",
@@ -111,6 +113,21 @@ def clock(at: float, *, ms: bool = False) -> str:
         # A stranger's event may name any number as its time.
         return "??:??:??.???" if ms else "??:??:??"
     return f"{text}.{int(at * 1000) % 1000:03d}" if ms else text
+
+
+def day_and_time(at: float) -> str:
+    """A moment in UTC: `2026-11-23 03:12:44Z`; question marks for no real time."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
+    except (OverflowError, ValueError, OSError):
+        return "????-??-?? ??:??:??Z"
+
+
+def in_or_ago(at: float, now: float) -> str:
+    """How far away a moment is: `in 5m10s`, `3s ago`, `now`."""
+    if not abs(at - now) >= 1:
+        return "now"
+    return f"in {duration(at - now)}" if at > now else f"{duration(now - at)} ago"
 
 
 def sparkline(values: Sequence[float], width: int, glyphs: Glyphs = UNICODE) -> str:

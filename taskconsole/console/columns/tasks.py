@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import age, size
+from taskconsole.console.format import age, duration, size
 from taskconsole.console.lines import Tone
 from taskconsole.console.safe import safe
 from taskconsole.console.table import Column
@@ -13,7 +13,7 @@ from taskconsole.model.state import State
 if TYPE_CHECKING:
     from taskconsole.model.stats import TaskRow
 
-__all__ = ["TASKS"]
+__all__ = ["ALL_DELAYED", "TASKS"]
 
 
 def _id(row: TaskRow, _now: float, _width: int) -> str:
@@ -64,3 +64,26 @@ TASKS: dict[State, tuple[Column[TaskRow], ...]] = {
     State.DONE: (_ID, _NAME, _since("DONE"), _WORKER, _ARGS),
 }
 """For each state."""
+
+
+def _due(row: TaskRow, now: float, _width: int) -> str:
+    if row.at is None:
+        return "?"
+    return f"+{duration(row.at - now)}" if row.at > now else f"-{duration(now - row.at)}"
+
+
+def _overdue(row: TaskRow, now: float, _width: int) -> str:
+    return "OVERDUE" if row.at is not None and row.at < now - 1 else ""
+
+
+ALL_DELAYED: tuple[Column[TaskRow], ...] = (
+    Column(heading="DUE IN", width=8, justify="right", text=_due),
+    Column(heading="", width=7, drop=4, text=_overdue, tone=lambda _row: Tone.WARN),
+    _NAME,
+    Column(heading="QUEUE", width=12, most=30, text=lambda row, _now, width: safe(row.queue, 2 * width)),
+    _ID,
+    _TRY,
+    _ERROR,
+    _ARGS,
+)
+"""Of all queues."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from taskconsole.console.views.delayed import DelayedView
 from taskconsole.console.views.queues import QueuesView
+from taskconsole.console.views.task import TaskView
 from taskconsole.console.views.tasks import TasksView
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ VIEWS: dict[str, Callable[[Look], View]] = {
     for view in (
         QueuesView,
         TasksView,
+        TaskView,
+        DelayedView,
     )
 }
 """By their names in a `Place`."""

@@ -1,0 +1,100 @@
+"""Payloads as people read them: JSON laid out, everything else as text or bytes; secrets masked. Pure.
+
+What comes out is safe for a terminal, whatever went in.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from taskconsole.console.safe import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["MASK", "masked", "pretty"]
+
+MASK = "***"
+"""What stands for a secret."""
+
+DEEPEST = 40
+"""Levels that are laid out; what is nested deeper stands in one line."""
+
+LONGEST = 20_000
+"""Characters of one text inside; lines of one value at most."""
+
+MOST_LINES = 5_000
+
+
+def pretty(payload: bytes, secrets: Sequence[str] = ()) -> list[str]:
+    """The lines of a payload.
+
+    Args:
+        payload: The bytes as they lie in Redis.
+        secrets: Parts of names; the values of arguments so named are masked.
+    """
+    try:
+        value = json.loads(payload, parse_constant=_constant)
+    except (ValueError, RecursionError):
+        # Not JSON, a number of thousands of digits, or brackets without end.
+        return [safe(line, LONGEST) for line in payload.decode("utf-8", "backslashreplace").split("\n")[:MOST_LINES]]
+    lines: list[str] = []
+    _lay_out(masked(value, secrets), "", "", lines, 0)
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"… {len(lines) - MOST_LINES:,} lines more"]
+    return lines
+
+
+def masked(value: Any, secrets: Sequence[str], depth: int = 0) -> Any:
+    """The same value, with what is named like a secret hidden."""
+    if not secrets or depth > DEEPEST:
+        return value
+    if isinstance(value, dict):
+        return {
+            name: MASK if any(part in name.lower() for part in secrets) else masked(inner, secrets, depth + 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(inner, secrets, depth + 1) for inner in value]
+    return value
+
+
+def _constant(name: str) -> str:
+    """NaN and its like are not JSON, but people write them."""
+    return name
+
+
+def _lay_out(value: Any, head: str, tail: str, lines: list[str], depth: int) -> None:
+    """Append `head`, the value and `tail`, over as many lines as its shape asks for."""
+    indent = "  " * depth
+    if len(lines) > MOST_LINES:
+        return
+    if isinstance(value, dict) and value and depth < DEEPEST:
+        lines.append(f"{indent}{head}{{")
+        last = len(value) - 1
+        for i, (name, inner) in enumerate(value.items()):
+            _lay_out(inner, f"{_text(name)}: ", "" if i == last else ",", lines, depth + 1)
+        lines.append(f"{indent}}}{tail}")
+    elif isinstance(value, list) and depth < DEEPEST and any(isinstance(inner, dict | list) for inner in value):
+        lines.append(f"{indent}{head}[")
+        last = len(value) - 1
+        for i, inner in enumerate(value):
+            _lay_out(inner, "", "" if i == last else ",", lines, depth + 1)
+        lines.append(f"{indent}]{tail}")
+    else:
+        lines.append(f"{indent}{head}{_flat(value)}{tail}")
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    try:
+        return safe(json.dumps(value, ensure_ascii=False), LONGEST)
+    except (ValueError, RecursionError):
+        return "?"
+
+
+def _text(value: str) -> str:
+    """A text in quotes; `safe` makes visible what JSON would not escape."""
+    return safe(json.dumps(value, ensure_ascii=False), LONGEST)
