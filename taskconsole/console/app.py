@@ -10,31 +10,44 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import App
 
 from taskconsole.console import actions
+from taskconsole.console.copying import start_copying
 from taskconsole.console.desk import Desk
+from taskconsole.console.dialogs.chooser import Chooser, Option
 from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.console.driver import CalmDriver
+from taskconsole.console.export import ExportError, Kind, destination, export, save
 from taskconsole.console.feed import Feed
 from taskconsole.console.format import ASCII, UNICODE
+from taskconsole.console.history import History
 from taskconsole.console.look import Look
 from taskconsole.console.place import Place
 from taskconsole.console.safe import safe
 from taskconsole.console.views.queues import QueuesView
+from taskconsole.model.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from textual import events
+    from textual.binding import BindingType
 
-    from taskconsole.backends.base import Backend
-    from taskconsole.console.messages import ActionEnded
+    from taskconsole.backends.base import Backend, Command
+    from taskconsole.console.context import Context
+    from taskconsole.console.messages import ActionEnded, Change, Saving, Say
+    from taskconsole.console.queries import Query
 
 __all__ = ["Console", "run_console"]
+
+PACES = (1.0, 2.0, 5.0, 10.0)
+"""Seconds between two readings that one can choose from."""
 
 FLUSH = 1.5
 """Least seconds between two paints of the event log: scrolling costs a whole pane."""
@@ -50,7 +63,7 @@ LAST_RESORT = 3.0
 
 
 class Console(App[int]):
-    """Shows one task system; talks to it only through a feed.
+    """Shows one task system at a time; talks to it only through a feed.
 
     Args:
         connect: Makes the backend; called in the feed's thread until it succeeds.
@@ -58,11 +71,19 @@ class Console(App[int]):
         read_only: Nothing that writes has a key.
         ascii_only: Draw with ASCII alone.
         offer: A line shown while no server is in reach, e.g. how to start one.
+        start: The place to begin at.
+        contexts: The servers one can change to; the one that is connected to first may be among them.
+        context: The name of that one.
+        keymap: Keys by the ids of actions, in place of their own.
+        masked: Parts of the names of arguments that are not to be shown.
+        theme: One of Textual's; by default the terminal's own colours over SSH, else a dark one.
+        history: A file for the commands that are typed; None keeps them for this run only.
         handle_signals: End in order on SIGTERM and SIGHUP; for the main thread only.
     """
 
     ENABLE_COMMAND_PALETTE = False
     DEFAULT_MODE = "desk"
+    BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
         self,
@@ -73,32 +94,52 @@ class Console(App[int]):
         ascii_only: bool = False,
         offer: str = "",
         start: Place | None = None,
+        contexts: Sequence[Context] = (),
+        context: str = "",
+        keymap: Mapping[str, str] | None = None,
+        masked: Sequence[str] | None = None,
+        theme: str = "",
+        history: Path | None = None,
         handle_signals: bool = False,
     ) -> None:
         super().__init__(driver_class=CalmDriver)
         # The values are those of Textual; there is no motion at any time.
         self.animation_level = "none"
-        self.theme = "ansi-dark" if "SSH_CONNECTION" in os.environ else "textual-dark"
-        self.feed = Feed(connect, self.post_message)
+        self.theme = theme or ("ansi-dark" if "SSH_CONNECTION" in os.environ else "textual-dark")
+        self._contexts = {one.name: one for one in contexts}
+        self._read_only = read_only
         self._handle_signals = handle_signals
         self.last_resort: threading.Timer | None = None
         """Ends the process when leaving by a signal takes too long."""
         self._flushed_at = 0.0
         self._flush_due = False
-        self.look = Look(
+        look = Look(
             operator=_operator(),
             read_only=read_only,
             glyphs=ASCII if ascii_only else UNICODE,
             offer=offer,
+            contexts=tuple(self._contexts),
+            context=context,
         )
+        self.look = look if masked is None else replace(look, masked=tuple(masked))
+        self.feed = Feed(connect, self.post_message)
         self.desk = Desk(
             self.look,
             address=address,
             start=start or Place(),
-            submit=self.feed.submit,
-            watch=self.feed.watch,
+            submit=self._submit,
+            watch=self._watch,
+            history=History(history),
         )
         self.add_mode(self.DEFAULT_MODE, lambda: self.desk)
+        if keymap:
+            self.set_keymap(dict(keymap))
+
+    def _submit(self, command: Command) -> bool:
+        return self.feed.submit(command)
+
+    def _watch(self, query: Query | None) -> None:
+        self.feed.watch(query)
 
     def on_load(self) -> None:
         """Connect while the terminal is being set up."""
@@ -157,11 +198,44 @@ class Console(App[int]):
         self.screen.refresh(layout=True)
 
     def action_help(self) -> None:
-        """The keys of this screen."""
+        """The keys of this view."""
         if isinstance(self.screen, Desk):
-            view = self.desk.view
-            groups = [(name, actions.GROUPS[name]) for name in (*view.GROUPS, "everywhere", "views")]
+            groups = [(name, actions.GROUPS[name]) for name in (*self.desk.view.GROUPS, "everywhere", "views")]
             self.push_screen(HelpScreen(groups, glyphs=self.look.glyphs))
+
+    def action_palette(self) -> None:
+        """Every action that has a key here, by its name."""
+        if not isinstance(self.screen, Desk):
+            return
+        view = self.desk.view
+        names = (*view.GROUPS, "everywhere", "views")
+        found = [a for name in names for a in actions.GROUPS[name] if a.id != "app.palette" and view.allowed(a)]
+        options = [Option(action.label, action.tooltip, action.key_text) for action in found]
+
+        async def carry_out(index: int | None) -> None:
+            if index is not None:
+                await self.desk.do(found[index])
+
+        self.push_screen(Chooser("actions", options, glyphs=self.look.glyphs), carry_out)
+
+    def action_copy(self) -> None:
+        """Copy the id or name of what is selected."""
+        self._copy(*self.desk.view.copied())
+
+    def action_copy_menu(self) -> None:
+        """Choose what to copy."""
+        if not isinstance(self.screen, Desk):
+            return
+        text, what = self.desk.view.copied()
+        found = [(what, text)] if text else []
+        found += self.desk.view.copies()
+        options = [Option(name, text[:400]) for name, text in found]
+
+        def copy(index: int | None) -> None:
+            if index is not None:
+                self._copy(found[index][1], found[index][0])
+
+        self.push_screen(Chooser("copy", options, glyphs=self.look.glyphs), copy)
 
     def action_exit_console(self) -> None:
         """Leave the console, from wherever one is."""
@@ -173,6 +247,76 @@ class Console(App[int]):
         view = self.desk.view_called("queues")
         assert isinstance(view, QueuesView)
         return view
+
+    def on_say(self, message: Say) -> None:
+        """A thread has something to say."""
+        self.desk.show_status(message.text, ok=message.ok)
+
+    def on_saving(self, message: Saving) -> None:
+        """Save what the view shows."""
+        view = self.desk.view
+        name = "-".join(part for part in (view.NAME, *view.crumbs) if part)
+        try:
+            directory, name = destination(message.file, name)
+            if message.kind is Kind.SVG:
+                path = save(name, "svg", self.export_screenshot(title="Taskconsole"), directory)
+            else:
+                headings, rows = view.exported()
+                if not headings:
+                    self.desk.show_status("this view is no table: :export svg saves a picture of it", ok=False)
+                    return
+                path = export(message.kind, headings, rows, name=name, directory=directory)
+        except ExportError as error:
+            self.desk.show_status(str(error), ok=False)
+        else:
+            self.desk.show_status(f"saved as {path}")
+
+    def on_pace(self) -> None:
+        """Read more seldom, and after the most seldom often again."""
+        slower = next((pace for pace in PACES if pace > self.feed.interval), PACES[0])
+        self.feed.set_interval(slower)
+        self.desk.show_status(f"reading every {slower:g} s")
+
+    async def on_change(self, message: Change) -> None:
+        """Look at another server."""
+        if not self._contexts:
+            self.desk.show_status("no contexts: [contexts.NAME] in config.toml makes one", ok=False)
+        elif message.name is None:
+            names = list(self._contexts)
+            options = [Option(name, self._contexts[name].address) for name in names]
+
+            async def chosen(index: int | None) -> None:
+                if index is not None:
+                    await self._change(self._contexts[names[index]])
+
+            self.push_screen(Chooser("servers", options, glyphs=self.look.glyphs), chosen)
+        elif message.name not in self._contexts:
+            hint = did_you_mean(message.name, self._contexts) or f"; there are {', '.join(self._contexts)}"
+            self.desk.show_status(f"no context {message.name}{hint}", ok=False)
+        else:
+            await self._change(self._contexts[message.name])
+
+    async def _change(self, context: Context) -> None:
+        before = self.feed
+        self.look = replace(self.look, context=context.name, read_only=self._read_only or context.read_only)
+        self.feed = Feed(context.connect, self.post_message)
+        # Its threads end by themselves; what they still say is about a feed that nobody asks any more.
+        before.stop()
+        await self.desk.start_over(self.look, context.address)
+        self.feed.start()
+
+    def _copy(self, text: str, what: str) -> None:
+        if not text:
+            self.desk.show_status("nothing is selected", ok=False)
+            return
+        driver, loop = self._driver, self._loop
+        write: Callable[[str], None] | None = None
+        if isinstance(driver, CalmDriver) and loop is not None:
+
+            def write(sequence: str) -> None:
+                loop.call_soon_threadsafe(driver.pass_on, sequence)
+
+        start_copying(text, what, write=write, tell=self.post_message)
 
     def _paint_events(self) -> None:
         self._flush_due = False
@@ -198,28 +342,13 @@ class Console(App[int]):
         self._close_messages_no_wait()
 
 
-def run_console(
-    connect: Callable[[], Backend],
-    *,
-    address: str,
-    read_only: bool = False,
-    ascii_only: bool = False,
-    offer: str = "",
-    mouse: bool = False,
-) -> int:
+def run_console(connect: Callable[[], Backend], *, address: str, mouse: bool = False, **options: Any) -> int:
     """Run the console until it is left; returns the exit code (143 after SIGTERM, 129 after SIGHUP).
 
-    The caller makes sure that there is a terminal.
+    The caller makes sure that there is a terminal. `options` are those of `Console`.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
-    app = Console(
-        connect,
-        address=address,
-        read_only=read_only,
-        ascii_only=ascii_only,
-        offer=offer,
-        handle_signals=in_main_thread,
-    )
+    app = Console(connect, address=address, handle_signals=in_main_thread, **options)
     before = {number: signal.getsignal(number) for number in ENDING}
     try:
         app.run(mouse=mouse)

@@ -13,15 +13,30 @@ from textual.containers import Container
 from textual.screen import Screen
 
 from taskconsole.console import actions, header
+from taskconsole.console.commandline import (
+    CommandError,
+    Export,
+    Find,
+    GoTo,
+    Help,
+    Names,
+    Quit,
+    UseContext,
+    complete,
+    parse,
+)
+from taskconsole.console.commandline import View as CommandView
 from taskconsole.console.format import clock
-from taskconsole.console.lines import Line, Tone, cell
+from taskconsole.console.lines import Line, Tone, cell, join
 from taskconsole.console.link import Link, Phase
-from taskconsole.console.messages import Ask, Go, Say, Send  # noqa: TC001 (Textual looks at annotations)
+from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say, Send
 from taskconsole.console.place import ROOTS, Place
 from taskconsole.console.safe import safe
 from taskconsole.console.views.catalogue import make_view
 from taskconsole.console.widgets.lines import Lines
 from taskconsole.console.widgets.prompt import Prompt
+from taskconsole.model.search import Search
+from taskconsole.model.state import State
 from taskconsole.model.verdict import Verdict, judge
 
 if TYPE_CHECKING:
@@ -32,6 +47,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from taskconsole.backends.base import Command
+    from taskconsole.console.history import History
     from taskconsole.console.look import Look
     from taskconsole.console.queries import Answer, Query
     from taskconsole.console.views.view import View
@@ -52,6 +68,7 @@ class Desk(Screen[None]):
         start: The place to begin at.
         submit: Has a command carried out elsewhere; False when too many are waiting.
         watch: Has a question asked elsewhere, again and again, until there is another.
+        history: The commands that were typed before.
     """
 
     CSS_PATH = "desk.tcss"
@@ -68,12 +85,15 @@ class Desk(Screen[None]):
         start: Place,
         submit: Callable[[Command], bool],
         watch: Callable[[Query | None], None],
+        history: History,
     ) -> None:
         super().__init__()
         self.look = look
         self._address = address
         self._submit = submit
         self._watch = watch
+        self._history = history
+        self._offers: list[str] = []
         self._link = Link()
         self._found: list[Verdict] = []
         self._status: Line = ()
@@ -210,6 +230,26 @@ class Desk(Screen[None]):
         if first is not None and not self.prompt.is_open:
             first.focus()
 
+    async def start_over(self, look: Look, address: str) -> None:
+        """Another server: nothing that was shown is true of it."""
+        self.look, self._address, self._link, self._found = look, address, Link(), []
+        for view in self._views.values():
+            if view.is_mounted:
+                await view.remove()
+        self._views.clear()
+        self._trail.clear()
+        self._last = None
+        await self._show(Place())
+
+    async def do(self, action: actions.Action) -> None:
+        """Carry out an action as its key would."""
+        chain = [*(self.focused.ancestors_with_self if self.focused is not None else (self,)), self.app]
+        name = action.name.partition("(")[0]
+        for node in chain:
+            if hasattr(node, f"action_{name.removeprefix('app.')}"):
+                await self.app.run_action(action.name, node)
+                return
+
     # -- what views ask for
 
     async def on_go(self, message: Go) -> None:
@@ -277,9 +317,14 @@ class Desk(Screen[None]):
         """The next or the previous match."""
         self.view.seek(direction)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Nothing can be suspended where there is no terminal to give back."""
-        return True
+    def action_find(self) -> None:
+        """Type what to search for."""
+        self.add_class("-typing")
+        self.prompt.begin(":", "find ")
+
+    def action_pace(self) -> None:
+        """Read more seldom, and after the most seldom often again."""
+        self.app.post_message(Pace())
 
     # -- the line one types on
 
@@ -299,6 +344,27 @@ class Desk(Screen[None]):
         if message.sign == ":":
             await self.obey(message.text)
 
+    @on(Prompt.Completing)
+    def _completing(self, message: Prompt.Completing) -> None:
+        """Tab: what the command may become, one after another."""
+        if self.prompt.sign != ":":
+            return
+        if message.text not in self._offers:
+            queues = () if self._link.overview is None else self._link.overview.queues
+            names = Names(queues=[queue.name for queue in queues], contexts=self.look.contexts)
+            self._offers = complete(message.text, names)
+        if self._offers:
+            at = self._offers.index(message.text) + 1 if message.text in self._offers else 0
+            self.prompt.replace(self._offers[at % len(self._offers)])
+            self.status.show(join([(safe(offer, 80), Tone.QUIET) for offer in self._offers], self.size.width))
+
+    @on(Prompt.Recalling)
+    def _recalling(self, message: Prompt.Recalling) -> None:
+        """Up and down: commands that were typed before."""
+        if self.prompt.sign == ":":
+            leaf = self._history.older if message.step < 0 else self._history.newer
+            self.prompt.replace(leaf(message.text))
+
     @on(Prompt.Cancelled)
     def _cancelled(self, message: Prompt.Cancelled) -> None:
         if message.sign == "/":
@@ -307,8 +373,29 @@ class Desk(Screen[None]):
 
     async def obey(self, text: str) -> None:
         """Carry out a typed command."""
-        name = text.strip()
-        if name in ROOTS:
-            await self.go(Place(view=name))
-        else:
-            self.show_status(f"no command {name}", ok=False)
+        try:
+            command = parse(text)
+        except CommandError as error:
+            self.show_status(str(error), ok=False)
+            return
+        self._history.add(text)
+        match command:
+            case GoTo(view=CommandView.TASKS, queue=str(queue), state=state, id=str(wanted)):
+                states = () if state is None else (state,)
+                await self._find(Search(text=wanted, queue=queue, states=states, exact=True))
+            case GoTo():
+                state = command.state or State.PENDING
+                await self.go(Place(view=command.view, queue=command.queue or "", state=state))
+            case Find(text=wanted):
+                await self._find(Search(text=wanted))
+            case Export():
+                self.app.post_message(Saving(command.kind, command.file or ""))
+            case UseContext():
+                self.app.post_message(Change(command.name))
+            case Help():
+                await self.run_action("app.help")
+            case Quit():
+                self.app.exit(0)
+
+    async def _find(self, search: Search) -> None:
+        await self.go(Place(view="find", key=search.text, subject=search))

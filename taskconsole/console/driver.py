@@ -48,6 +48,10 @@ class CalmDriver(LinuxDriver):
         """Something else has written to the terminal: draw every cell again with the next frames."""
         self._frames.forget()
 
+    def pass_on(self, data: str) -> None:
+        """Write a sequence that changes nothing on the screen, such as one for the clipboard."""
+        super().write(data)
+
     def write(self, data: str) -> None:
         """Paint a frame, which is written a moment later together with what follows; other things at once."""
         if not self._frames.take(data):

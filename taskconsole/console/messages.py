@@ -13,9 +13,22 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from taskconsole.backends.base import Command
+    from taskconsole.console.export import Kind
     from taskconsole.console.place import Place
 
-__all__ = ["ActionEnded", "AnswerChanged", "Ask", "Copy", "EventsWaiting", "Go", "LinkChanged", "Say", "Send"]
+__all__ = [
+    "ActionEnded",
+    "AnswerChanged",
+    "Ask",
+    "Change",
+    "EventsWaiting",
+    "Go",
+    "LinkChanged",
+    "Pace",
+    "Saving",
+    "Say",
+    "Send",
+]
 
 
 @dataclass
@@ -82,9 +95,21 @@ class Say(Message):
 
 
 @dataclass
-class Copy(Message):
-    """A view wants a text to be copied to where the operator can paste it."""
+class Saving(Message):
+    """What the view shows is to be saved as a file."""
 
-    text: str
-    what: str
-    """What it is, for the answer: `id`, `payload` …"""
+    kind: Kind
+    file: str
+    """As typed; empty for a name of our own."""
+
+
+@dataclass
+class Change(Message):
+    """Another server is to be looked at; without a name one of them is to be chosen."""
+
+    name: str | None
+
+
+@dataclass
+class Pace(Message):
+    """The overview is to be read more seldom, or often again."""

@@ -13,7 +13,7 @@ from taskconsole.model.state import State
 if TYPE_CHECKING:
     from taskconsole.model.stats import TaskRow
 
-__all__ = ["ALL_DELAYED", "TASKS"]
+__all__ = ["ALL_DELAYED", "FOUND", "TASKS"]
 
 
 def _id(row: TaskRow, _now: float, _width: int) -> str:
@@ -66,6 +66,11 @@ TASKS: dict[State, tuple[Column[TaskRow], ...]] = {
 """For each state."""
 
 
+_QUEUE: Column[TaskRow] = Column(
+    heading="QUEUE", width=12, most=30, text=lambda row, _now, width: safe(row.queue, 2 * width)
+)
+
+
 def _due(row: TaskRow, now: float, _width: int) -> str:
     if row.at is None:
         return "?"
@@ -80,10 +85,21 @@ ALL_DELAYED: tuple[Column[TaskRow], ...] = (
     Column(heading="DUE IN", width=8, justify="right", text=_due),
     Column(heading="", width=7, drop=4, text=_overdue, tone=lambda _row: Tone.WARN),
     _NAME,
-    Column(heading="QUEUE", width=12, most=30, text=lambda row, _now, width: safe(row.queue, 2 * width)),
+    _QUEUE,
     _ID,
     _TRY,
     _ERROR,
     _ARGS,
 )
 """Of all queues."""
+
+FOUND: tuple[Column[TaskRow], ...] = (
+    _QUEUE,
+    Column(heading="STATE", width=8, text=lambda row, _now, _width: row.state),
+    _ID,
+    _NAME,
+    _since("AGE"),
+    _ERROR,
+    _ARGS,
+)
+"""What a search has found."""

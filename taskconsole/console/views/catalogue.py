@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.views.delayed import DelayedView
+from taskconsole.console.views.doctor import DoctorView
+from taskconsole.console.views.find import FindView
 from taskconsole.console.views.queues import QueuesView
 from taskconsole.console.views.task import TaskView
 from taskconsole.console.views.tasks import TasksView
@@ -24,6 +26,8 @@ VIEWS: dict[str, Callable[[Look], View]] = {
         TasksView,
         TaskView,
         DelayedView,
+        DoctorView,
+        FindView,
     )
 }
 """By their names in a `Place`."""
