@@ -17,7 +17,7 @@ from taskconsole.backends.base import (
     TriggerSchedule,
 )
 from taskconsole.errors import ScheduleError
-from taskconsole.model.definition import CatchUp, Definition, Overlap, Owner, moment_of
+from taskconsole.model.definition import CatchUp, Definition, Overlap, Owner, encode_definition, moment_of
 from taskconsole.model.schedule import parse_interval
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def build_definition(schedule: Schedule, task: str, options: ScheduleOptions, *,
     """Check the options and build the definition.
 
     Raises:
-        ScheduleError: One of them cannot be.
+        ScheduleError: One of them cannot be, or they are too much for a definition.
     """
     unknown = set(options) - ScheduleOptions.__annotations__.keys()
     if unknown:
@@ -77,7 +77,10 @@ def build_definition(schedule: Schedule, task: str, options: ScheduleOptions, *,
         known["kwargs"] = dict(known.get("kwargs") or {})
     except (TypeError, ValueError):
         raise ScheduleError("args is a sequence, kwargs a mapping") from None
-    return Definition(schedule=schedule, task=task, owner=owner, **known)
+    definition = Definition(schedule=schedule, task=task, owner=owner, **known)
+    # What cannot be written, or is too long, is said here and not by a worker that starts later.
+    encode_definition(definition)
+    return definition
 
 
 def _seconds(value: object) -> float:

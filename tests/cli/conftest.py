@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,16 @@ class Ran(NamedTuple):
     def lines(self) -> list[str]:
         """The data, line by line."""
         return self.out.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def _the_log_goes_where_it_went() -> Iterator[None]:
+    """A `worker` or `scheduler` in this process sends the log to its stderr, which is closed after the test."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield
+    root.handlers[:], level = before
+    root.setLevel(level)
 
 
 @pytest.fixture

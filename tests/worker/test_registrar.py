@@ -14,6 +14,7 @@ from taskconsole.config import Settings
 from taskconsole.model.schedule import Every
 from taskconsole.model.schedule_info import ScheduleState
 from taskconsole.store.keys import Namespace
+from taskconsole.store.reading import ReadingStore
 from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.wire import AsyncWire
 from taskconsole.worker import registrar as registrar_module
@@ -21,6 +22,7 @@ from taskconsole.worker.definitions import Definitions
 from taskconsole.worker.registrar import Registrar
 from taskconsole.worker.server_clock import ServerClock
 from taskconsole.worker.sweeper import Sweeper
+from taskconsole.worker.whereabouts import Whereabouts
 from tests.servers import eventually
 from tests.worker.rig import QUEUE
 
@@ -49,6 +51,11 @@ class Code:
 
     async def register(self):
         return await self.registrar.run_once(QUEUE)
+
+    def sweeper(self):
+        common = {"store": self.store, "wire": self.wire, "clock": self.clock}
+        whereabouts = Whereabouts(reading=ReadingStore(self.names), **common)
+        return Sweeper(definitions=Definitions(), whereabouts=whereabouts, **common)
 
     async def close(self):
         await self.wire.close()
@@ -105,7 +112,7 @@ async def test_a_new_schedule_is_written_with_its_place_and_its_time(make_code, 
         assert now < due <= now + 25 * 3600
         assert position(raw, name)["instant"] == due
     assert raw.hget(keys.code, "a") == raw.hget(keys.schedules, "a")
-    assert [kind for kind, _ in texts(raw)].count("schedule_added") == 2
+    assert [kind for kind, _ in texts(raw)].count("schedule added") == 2
 
 
 async def test_an_unchanged_schedule_is_not_written_again(make_code, raw):
@@ -128,7 +135,7 @@ async def test_other_arguments_leave_the_time_alone_also_one_set_by_hand(make_co
     assert definition(raw)["args"] == [2]
     assert before == position(raw)
     assert raw.zscore(keys.next, "a") == 17.0
-    assert texts(raw)[-1] == ("schedule_edited", "schedule a, by the app's code")
+    assert texts(raw)[-1] == ("schedule edited", "schedule a, by the app's code")
 
 
 async def test_another_interval_gives_another_time_and_what_has_fired_stays_fired(make_code, raw):
@@ -276,9 +283,7 @@ async def test_a_schedule_of_no_living_app_is_an_orphan_and_stays(make_code, raw
     now = newer.clock.now()
     assert (found["a"].state(now), found["b"].state(now)) == (ScheduleState.ORPHAN, ScheduleState.ON)
     # It is fired all the same, and nobody takes it away.
-    definitions = Definitions()
-    sweeper = Sweeper(store=newer.store, wire=newer.wire, clock=newer.clock, definitions=definitions)
-    await sweeper.run_once(QUEUE)
+    await newer.sweeper().run_once(QUEUE)
     await newer.register()
     assert raw.hexists(keys.schedules, "a")
     assert raw.zscore(keys.next, "a") > now
