@@ -14,6 +14,7 @@ from tests.servers import ROOT, wait_until
 
 SCREEN = {"textual", "rich"}
 WIRE = {"redis", "hiredis", "msgspec", "asyncio"}
+CRON = {"croniter", "cron_descriptor"}
 
 LOOK = """\
 import sys
@@ -42,22 +43,39 @@ def loaded_by(*arguments, url=""):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["--help"], ["worker", "--help"], ["enqueue", "--help"], ["demo", "--help"]],
+    [
+        ["--version"],
+        ["--help"],
+        ["worker", "--help"],
+        ["enqueue", "--help"],
+        ["demo", "--help"],
+        ["schedules", "--help"],
+        ["schedules", "add", "--help"],
+    ],
     ids=" ".join,
 )
 def test_a_question_about_the_program_loads_neither_redis_nor_a_screen(arguments):
-    assert not loaded_by(*arguments) & (SCREEN | WIRE)
+    assert not loaded_by(*arguments) & (SCREEN | WIRE | CRON)
+
+
+def test_a_preview_of_a_schedule_loads_no_redis():
+    loaded = loaded_by("schedules", "preview", "15 3 * * *")
+
+    assert not loaded & (SCREEN | {"redis", "hiredis", "asyncio"})
+    assert loaded >= CRON
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status", "--json"], ["doctor"], ["events"], ["enqueue", "x"], []], ids=" ".join
+    "arguments",
+    [["status", "--json"], ["doctor"], ["events"], ["enqueue", "x"], ["schedules"], []],
+    ids=" ".join,
 )
 def test_commands_load_no_screen(store_url, arguments):
     if arguments == ["doctor"]:
         arguments = ["queues"]  # the doctor of an unsaved Redis does not end with 0
     loaded = loaded_by(*arguments, url=store_url)
 
-    assert not loaded & SCREEN
+    assert not loaded & (SCREEN | CRON)
     assert "redis" in loaded
 
 
@@ -74,7 +92,14 @@ def test_a_worker_loads_no_screen(store_url, raw):
 
     loaded = set(json.loads(wait_until(lambda: raw.lindex("mark", 0))))
     assert "taskconsole" in loaded
-    assert not loaded & (SCREEN | {"croniter"})
+    assert not loaded & (SCREEN | CRON)
+
+
+def test_an_app_loads_no_cron_before_it_has_a_schedule():
+    script = "import sys, taskconsole.app; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, text=True)
+
+    assert not set(said.stdout.split()) & (SCREEN | CRON)
 
 
 def test_importing_the_package_loads_nothing_of_it():

@@ -392,9 +392,10 @@ class ScheduleDesk:
         raw = code if seen.raw else str(note.get("definition") or "").encode()
         if not raw:
             raise ScheduleError(f"nothing is known that {seen.name!r} could be restored to")
-        if raw == seen.raw:
-            return Applied(text=f"{seen.name} on {seen.queue} is as the code declares it", changed=False)
         definition = decode_definition(raw)
+        # What code declares may have been written by others than us, with other spaces.
+        if seen.raw in {raw, encode_definition(definition)}:
+            return Applied(text=f"{seen.name} on {seen.queue} is as the code declares it", changed=False)
         past = seen.at if seen.raw else self._past(seen)
         if past.trigger == definition.trigger and seen.score is None:
             past = go_on(definition, past, seen.now)

@@ -126,6 +126,9 @@ class Scheduling(RuleBasedStateMachine):
         assert self.run(call, lost=lost, again=2, keep=False) == 1
         self.plans[name] = plan
 
+    def pick(self, i: int) -> str:
+        return sorted(self.plans)[i % len(self.plans)]
+
     def definition(self, overlap: str) -> bytes:
         return f'{{"version":{self.number()},"overlap":"{overlap}"}}'.encode()
 
@@ -138,11 +141,15 @@ class Scheduling(RuleBasedStateMachine):
         self.put(name, Plan(self.definition(overlap), overlap, self.reached[name], time), (b"", b""), time, lost=lost)
 
     @precondition(lambda self: self.plans)
-    @rule(name=NAMES, overlap=OVERLAPS, what=st.sampled_from(["pause", "keep", "due", "far"]), lost=st.booleans())
-    def edit(self, name, overlap, what, lost):
+    @rule(
+        i=st.integers(0, 1),
+        overlap=OVERLAPS,
+        what=st.sampled_from(["pause", "keep", "due", "due", "due", "far"]),
+        lost=st.booleans(),
+    )
+    def edit(self, i, overlap, what, lost):
         """An edit while it is due, a pause, a resume: never a new instant."""
-        if name not in self.plans:
-            return
+        name = self.pick(i)
         plan = self.plans[name]
         score = {"pause": None, "keep": plan.score, "due": float(plan.position), "far": plan.position + FAR}[what]
         changed = Plan(self.definition(overlap), overlap, plan.position, score)
@@ -155,10 +162,9 @@ class Scheduling(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.plans)
-    @rule(name=NAMES)
-    def edit_what_was_seen_long_ago(self, name):
-        if name not in self.plans:
-            return
+    @rule(i=st.integers(0, 1))
+    def edit_what_was_seen_long_ago(self, i):
+        name = self.pick(i)
         for seen in ((b"other", b"%d" % self.plans[name].position), (self.plans[name].definition, b"other")):
             call = self.rig.schedules.put(
                 QUEUE, name, seen=seen, definition=b"x", position=b"0", time=0.0, code=b"x", event=EVENT
@@ -167,19 +173,18 @@ class Scheduling(RuleBasedStateMachine):
             assert self.untouched(self.rig.schedules.remove(QUEUE, name, seen=seen, note=b"x", event=EVENT)) is False
 
     @precondition(lambda self: self.plans)
-    @rule(name=NAMES, by_hand=st.booleans())
-    def set_the_time(self, name, by_hand):
+    @rule(i=st.integers(0, 1), by_hand=st.booleans())
+    def set_the_time(self, i, by_hand):
         """With ZADD, by anybody."""
-        if name in self.plans:
-            score = self.number() / 1000 if by_hand else float(self.plans[name].position)
-            self.rig.raw.zadd(self.rig.keys.next, {name: score})
-            self.plans[name].score = score
+        name = self.pick(i)
+        score = self.number() / 1000 if by_hand else float(self.plans[name].position)
+        self.rig.raw.zadd(self.rig.keys.next, {name: score})
+        self.plans[name].score = score
 
     @precondition(lambda self: self.plans)
-    @rule(name=NAMES, lost=st.booleans())
-    def remove(self, name, lost):
-        if name not in self.plans:
-            return
+    @rule(i=st.integers(0, 1), lost=st.booleans())
+    def remove(self, i, lost):
+        name = self.pick(i)
         plan = self.plans.pop(name)
         call = self.rig.schedules.remove(
             QUEUE, name, seen=(plan.definition, b"%d" % plan.position), note=b"note %d" % self.number(), event=EVENT
@@ -215,8 +220,7 @@ class Scheduling(RuleBasedStateMachine):
 
     # -- tickers
 
-    @rule(ticker=st.integers(0, 1))
-    def look(self, ticker):
+    def look(self, ticker: int) -> None:
         agenda = self.rig.run(self.rig.schedules.due(QUEUE, None, FAR * 2, limit=10))
         self.read[ticker] = {due.name: due for due in agenda.due}
         assert {d.name: (float(d.score), d.definition, d.position) for d in agenda.due} == {
@@ -225,19 +229,22 @@ class Scheduling(RuleBasedStateMachine):
             if plan.score is not None
         }
 
-    @precondition(lambda self: any(self.read))
     @rule(
         ticker=st.integers(0, 1),
-        name=NAMES,
+        fresh=st.booleans(),
+        i=st.integers(0, 1),
         count=st.integers(0, 3),
-        then=st.sampled_from(["due", "due", "far", "never"]),
+        then=st.sampled_from(["due", "due", "due", "due", "far", "never"]),
         missed=st.booleans(),
         lost=st.booleans(),
     )
-    def fire(self, ticker, name, count, then, missed, lost):
-        due = self.read[ticker].get(name)
-        if due is None:
+    def fire(self, ticker, fresh, i, count, then, missed, lost):
+        """What was read a moment ago, or some time ago."""
+        if fresh or not self.read[ticker]:
+            self.look(ticker)
+        if not self.read[ticker]:
             return
+        name, due = sorted(self.read[ticker].items())[i % len(self.read[ticker])]
         first = int(due.position)
         overlap = json.loads(due.definition)["overlap"]
         after = first + count + missed
@@ -291,8 +298,9 @@ class Scheduling(RuleBasedStateMachine):
         return Fired(True, counts["made"], counts["skipped"], counts["buffered"])
 
     @precondition(lambda self: any(self.running.values()))
-    @rule(name=NAMES, i=st.integers(0, 20), lost=st.booleans())
-    def find_that_one_is_gone(self, name, i, lost):
+    @rule(i=st.integers(0, 20), lost=st.booleans())
+    def find_that_one_is_gone(self, i, lost):
+        name = max(self.running, key=lambda name: len(self.running[name] & set(self.over)))
         gone = sorted(self.running[name] & set(self.over))
         call = self.rig.schedules.end_run(QUEUE, name, gone[i % len(gone)] if gone else "nobody", b"gone")
         if not gone:

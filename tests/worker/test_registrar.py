@@ -335,6 +335,16 @@ async def test_too_large_a_definition_after_a_merge_leaves_the_service_alive(mak
     assert definition(raw)["args"] == ["x" * 100]
 
 
+async def test_what_is_too_large_only_as_we_would_write_it_stays_as_it_is(make_code, raw):
+    await make_code(a={}).register()
+    # Our defaults, which the hand left out, are too much.
+    by_hand = '{"every":"1h","task":"t","owner":"code","note":"%s"}'
+    theirs = (by_hand % ("y" * (65_537 - len(by_hand)))).encode()
+    raw.hset(keys.schedules, "a", theirs)
+    assert await make_code(a={"args": [1]}, b={}).register() == 1
+    assert raw.hget(keys.schedules, "a") == theirs
+
+
 @pytest.mark.parametrize("number", [10**400, -(10**30)])
 async def test_a_number_that_lua_cannot_hold_leaves_the_service_alive(make_code, raw, number):
     await make_code(a={}).register()
