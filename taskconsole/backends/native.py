@@ -31,8 +31,8 @@ from taskconsole.backends.rows import (
     task_row,
     worker_info,
 )
-from taskconsole.backends.schedules import ScheduleDesk
-from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, TaskconsoleError, WrongType
+from taskconsole.backends.schedules import ScheduleDesk, all_or_raise
+from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.state import State
 from taskconsole.model.stats import Overview, QueueStats
@@ -102,7 +102,7 @@ class NativeBackend:
         self._delayed = DelayedTasks(self._names, self._repeat_all)
         self.desk = ScheduleDesk(
             self._names,
-            self._repeat_all,
+            self._answers,
             queues=self._reading.queues(),
             time=self._reading.time(),
             max_payload=settings.max_payload,
@@ -470,10 +470,14 @@ class NativeBackend:
 
     def _repeat_all(self, calls: list[Call[Any]]) -> list[Any]:
         """As `_repeat`, for several calls in one round trip; the first refusal is raised."""
+        return all_or_raise(self._answers(calls))
+
+    def _answers(self, calls: list[Call[Any]]) -> list[Any]:
+        """As `_repeat_all`, but a refused call yields its `StoreError` in its place."""
         try:
-            return _all_or_raise(self._act.run_all(calls))
+            return all_or_raise(self._act.run_all(calls), StoreUnavailable)
         except StoreUnavailable:
-            return _all_or_raise(self._act.run_all(calls))
+            return all_or_raise(self._act.run_all(calls), StoreUnavailable)
 
     # -- plumbing
 
@@ -483,16 +487,9 @@ class NativeBackend:
 
     def _one(self, calls: list[Call[Any]]) -> list[Any]:
         """As `_all`, but a refusal is raised."""
-        return _all_or_raise(self._all(calls))
+        return all_or_raise(self._all(calls))
 
     def close(self) -> None:
         """Let go of every connection."""
         self._read.close()
         self._act.close()
-
-
-def _all_or_raise(answers: list[Any]) -> list[Any]:
-    for answer in answers:
-        if isinstance(answer, TaskconsoleError):
-            raise answer
-    return answers

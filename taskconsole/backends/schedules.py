@@ -19,7 +19,7 @@ from taskconsole.backends.base import (
     TriggerSchedule,
 )
 from taskconsole.backends.rows import moment_text, operator_event
-from taskconsole.errors import Changed, ScheduleError
+from taskconsole.errors import Changed, ScheduleError, StoreError, TaskconsoleError
 from taskconsole.model.definition import (
     Owner,
     check_schedule_name,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Namespace
 
-__all__ = ["Ask", "ScheduleDesk"]
+__all__ = ["Ask", "ScheduleDesk", "all_or_raise"]
 
 ATTEMPTS = 10
 """How often a change is decided again because something moved: a schedule may fire ten times a second."""
@@ -66,10 +66,10 @@ _json = msgspec.json.Encoder()
 
 
 class Ask(Protocol):
-    """Carries out calls in one round trip, repeats them if the replies are lost, raises a refusal."""
+    """Carries out calls in one round trip, and repeats them if the replies are lost."""
 
     def __call__(self, calls: list[Call[Any]], /) -> list[Any]:
-        """The answers, in order."""
+        """The answers, in order; a refused one yields its `StoreError` in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +109,30 @@ class ScheduleDesk:
     def __init__(
         self, names: Namespace, ask: Ask, *, queues: Call[list[str]], time: Call[float], max_payload: int
     ) -> None:
-        self._store, self._ask, self._queues, self._time = ScheduleStore(names), ask, queues, time
+        self._store, self._answers, self._queues, self._time = ScheduleStore(names), ask, queues, time
         self._max_payload = max_payload
+
+    def _ask(self, calls: list[Call[Any]]) -> list[Any]:
+        """The answers; the first refusal is raised."""
+        return all_or_raise(self._answers(calls))
 
     # -- reading
 
     def every(self, queue: str | None = None) -> list[ScheduleInfo]:
-        """Every schedule of a queue, or of all queues, the next to fire first; at most 20,000."""
+        """Every schedule of a queue, or of all queues, the next to fire first; at most 20,000.
+
+        When all are asked for, a queue that cannot be read is one of them, with no name, and its trouble.
+        """
         found: list[ScheduleInfo] = []
         now, known = self._ask([self._time, self._queues])
-        for name in _with_default(known) if queue is None else [check_queue_name(queue)]:
-            found += self._of_queue(name, now, MAX_SCHEDULES - len(found))
+        if queue is not None:
+            found = self._of_queue(check_queue_name(queue), now, MAX_SCHEDULES)
+        else:
+            for name in _with_default(known):
+                try:
+                    found += self._of_queue(name, now, MAX_SCHEDULES - len(found))
+                except StoreError as error:
+                    found.append(ScheduleInfo(name="", queue=name, definition=None, raw=b"", trouble=str(error)))
         return sorted(found, key=lambda info: (info.next_at is None, info.next_at or 0.0, info.queue, info.name))
 
     def get(self, name: str, queue: str | None = None) -> ScheduleInfo:
@@ -129,11 +142,13 @@ class ScheduleDesk:
             ScheduleError: There is none of that name, or several queues have one.
         """
         where = self._where(name, queue)
-        now, raw, runs = self._ask([self._time, self._store.definitions(where, [name]), self._store.runs(where, name)])
+        s = self._store
+        now, raw, runs = self._answers([self._time, s.definitions(where, [name]), s.runs(where, name)])
+        all_or_raise([now, raw])
         if not raw[0]:
             raise ScheduleError(f"no schedule is called {name!r}")
         (info,) = self._read(where, [(name, raw[0])], now)
-        return replace(info, runs=_records(runs))
+        return info if isinstance(runs, StoreError) else replace(info, runs=_records(runs))
 
     def watched(self, queue: str) -> bool:
         """True when somebody fires the schedules of this queue."""
@@ -173,15 +188,15 @@ class ScheduleDesk:
         ]
 
     def _ask_declared(self, queue: str, names: list[str], digests: list[str]) -> list[Any]:
-        """The last run of each, and then whether a live app declares them."""
+        """The last run of each, or why that cannot be read, and then whether a live app declares them."""
         s = self._store
-        answers = self._ask(
+        answers = self._answers(
             [
                 *(s.runs(queue, name, 1) for name in names),
                 *(s.registered(queue, digest, names) for digest in digests),
             ]
         )
-        votes = answers[len(names) :]
+        votes = all_or_raise(answers[len(names) :])
         return [*answers[: len(names)], [any(vote[i] for vote in votes) for i in range(len(names))]]
 
     def _where(self, name: str, queue: str | None) -> str:
@@ -190,12 +205,14 @@ class ScheduleDesk:
         if queue is not None:
             return check_queue_name(queue)
         known = _with_default(self._ask([self._queues])[0])
-        found = self._ask([self._store.definitions(each, [name]) for each in known])
-        having = [each for each, (raw,) in zip(known, found, strict=True) if raw]
+        found = self._answers([self._store.definitions(each, [name]) for each in known])
+        having = [each for each, answer in zip(known, found, strict=True) if isinstance(answer, list) and answer[0]]
         if len(having) > 1:
             raise ScheduleError(f"several queues have a schedule called {name!r}: name one of {', '.join(having)}")
         if not having:
-            raise ScheduleError(f"no schedule is called {name!r}")
+            unread = [each for each, answer in zip(known, found, strict=True) if isinstance(answer, StoreError)]
+            but = f" on a queue that can be read; {', '.join(unread)} cannot" if unread else ""
+            raise ScheduleError(f"no schedule is called {name!r}{but}")
         return having[0]
 
     # -- changing
@@ -419,14 +436,26 @@ class ScheduleDesk:
     def _removed_from(self, name: str) -> str | None:
         check_schedule_name(name)
         known = _with_default(self._ask([self._queues])[0])
-        notes = self._ask([self._store.removed(queue, name) for queue in known])
-        having = [queue for queue, note in zip(known, notes, strict=True) if note]
-        standing = self._ask([self._store.definitions(queue, [name]) for queue in known]) if having else []
-        having += [queue for queue, (raw,) in zip(known, standing, strict=False) if raw]
+        notes = self._answers([self._store.removed(queue, name) for queue in known])
+        having = [queue for queue, note in zip(known, notes, strict=True) if note and isinstance(note, bytes)]
+        standing = self._answers([self._store.definitions(queue, [name]) for queue in known]) if having else []
+        having += [queue for queue, found in zip(known, standing, strict=False) if isinstance(found, list) and found[0]]
         if len(having) > 1:
             raise ScheduleError(f"{name!r} may be restored on several queues: name one of {', '.join(having)}")
         # Else it stands somewhere, and is to become what the code says.
         return having[0] if having else None
+
+
+def all_or_raise(answers: list[Any], what: type[TaskconsoleError] = TaskconsoleError) -> list[Any]:
+    """The answers, when there is no error of the kind `what` among them.
+
+    Raises:
+        TaskconsoleError: The first of them.
+    """
+    for answer in answers:
+        if isinstance(answer, what):
+            raise answer
+    return answers
 
 
 def _with_default(known: list[str]) -> list[str]:
@@ -443,10 +472,12 @@ def _info(
     code: bytes,
     running: bytes,
     buffered: bytes,
-    runs: list[bytes],
+    runs: list[bytes] | StoreError,
     declared: bool,
 ) -> ScheduleInfo:
     definition, trouble = None, ""
+    if isinstance(runs, StoreError):
+        trouble, runs = f"how its last tasks ended cannot be read: {runs}", []
     try:
         # Nobody fires what has a name that none can have.
         check_schedule_name(name)

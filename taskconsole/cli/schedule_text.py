@@ -153,6 +153,8 @@ def _remarks(info: ScheduleInfo, now: float) -> Iterator[str]:
         yield f"paused by {pause.by or '?'}" + (f": {pause.reason}" if pause.reason else "")
     if _unplanned(info, now):
         yield "not planned yet"
+    if info.definition is not None and info.trouble:
+        yield info.trouble
     if info.changed:
         yield "changed by an operator"
     if info.running:
@@ -193,8 +195,9 @@ def print_one(info: ScheduleInfo, now: float) -> None:
 
 
 def _facts(info: ScheduleInfo, now: float) -> Iterator[tuple[str, str]]:
-    if info.definition is None:
+    if info.trouble:
         yield "trouble", info.trouble
+    if info.definition is None:
         yield "stands as", info.raw.decode("utf-8", "backslashreplace")
     else:
         yield from _defined(info.definition)

@@ -99,9 +99,12 @@ def _list(context: click.Context, queue: str | None, *, wants_json: bool) -> int
         if wants_json:
             write_json([as_fields(info, now) for info in infos])
             return 0
+        unread, infos = [info for info in infos if not info.name], [info for info in infos if info.name]
         left_out = print_list(infos, now, _width())
+        for info in unread:
+            say(f"the schedules of {info.queue} cannot be read: {info.trouble}")
         _warn_unwatched(backend, {info.queue for info in infos if state_word(info, now) in {"LATE", "NEW"}})
-    if not infos:
+    if not infos and not unread:
         say("no schedules" if queue is None else f"no schedules on {queue}")
     elif left_out:
         say(f"no room for {', '.join(left_out)}: `schedules show` and --json have everything")

@@ -36,6 +36,7 @@ class ScheduleInfo:
     """One schedule at one moment."""
 
     name: str
+    """Empty when nothing of the queue could be read; `trouble` says why."""
     queue: str
     definition: Definition | None
     """None when it cannot be read; `trouble` says why."""

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 CONFIRM = 60.0
 """Seconds between two confirmations that these schedules are still declared."""
 
+AGAIN = 1.0
+"""Seconds after which to try once more what Redis has refused."""
+
 CHUNK = 500
 """Schedules looked at in one go."""
 
@@ -60,21 +63,26 @@ class Registrar:
 
     async def run(self) -> None:
         """Until cancelled."""
-        fresh = True
-        while self._by_queue:
+        async with asyncio.TaskGroup() as group:
+            # Each on its own: what is wrong with one queue's keys does not keep another's from being registered.
+            for queue in self._by_queue:
+                group.create_task(self._keep(queue), name=f"register {queue}")
+        await asyncio.Event().wait()
+
+    async def _keep(self, queue: str) -> None:
+        schedules, fresh = self._by_queue[queue], True
+        while True:
             try:
-                for queue, schedules in self._by_queue.items():
-                    # Redis may have lost everything since, or another version of the app may have gone.
-                    if fresh or not await self._confirm(queue, schedules) or await self._others_went(queue):
-                        await self.run_once(queue)
+                # Redis may have lost everything since, or another version of the app may have gone.
+                if fresh or not await self._confirm(queue, schedules) or await self._others_went(queue):
+                    await self.run_once(queue)
                 fresh = False
             except (StoreError, StoreUnavailable) as error:
-                if self._complain("register"):
-                    log.warning("schedules not registered", extra={"reason": str(error)})
-                await asyncio.sleep(1.0)
-                continue
-            await asyncio.sleep(CONFIRM)
-        await asyncio.Event().wait()
+                if self._complain(queue):
+                    log.warning("schedules not registered", extra={"queue": queue, "reason": str(error)})
+                await asyncio.sleep(AGAIN)
+            else:
+                await asyncio.sleep(CONFIRM)
 
     async def run_once(self, queue: str) -> int:
         """Register all that code declares for a queue; returns how many were written."""

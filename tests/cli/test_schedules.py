@@ -157,6 +157,33 @@ def test_a_name_on_two_queues_wants_the_queue(cli, raw):
     assert "paused" not in definition(raw, "bill", "a")
 
 
+def test_a_queue_that_cannot_be_read_is_said_and_hides_no_other(cli, raw):
+    add(cli, "bill", "-q", "b")
+    raw.sadd("taskconsole:queues", "a")
+    raw.set("{a}:schedules", "no hash")
+    listed = cli("schedules")
+    assert (listed.code, "bill" in listed.out) == (0, True)
+    assert "the schedules of a cannot be read" in listed.err
+    rows = cli("schedules", "--json").json
+    assert {(row["queue"], row["name"], bool(row["trouble"])) for row in rows} == {
+        ("a", "", True),
+        ("b", "bill", False),
+    }
+    # A name is looked for where it can be.
+    assert cli("schedules", "pause", "bill").code == 0
+    unknown = cli("schedules", "pause", "nobody")
+    assert (unknown.code, "a cannot" in unknown.err) == (2, True)
+
+
+def test_runs_that_cannot_be_read_hide_nothing_else(cli, raw):
+    add(cli)
+    raw.set(PLACE + "runs:bill", "no list")
+    (row,) = cli("schedules", "--json").json
+    assert (row["state"], row["runs"], "cannot be read" in row["trouble"]) == ("ON", [], True)
+    shown = cli("schedules", "show", "bill")
+    assert (shown.code, "cannot be read" in shown.out) == (0, True)
+
+
 def test_a_preview_needs_no_redis_and_marks_what_the_clock_change_does(program):
     ran = program(
         *("schedules", "preview", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2027-03-27", "-n", "3", "--json"),

@@ -262,6 +262,26 @@ def _shortened(sleep):
     return lambda seconds: sleep(min(seconds, 0.01))
 
 
+async def test_a_queue_that_refuses_keeps_no_other_from_being_registered(store_url, raw, monkeypatch):
+    monkeypatch.setattr(registrar_module, "AGAIN", 0.05)
+    app, keys_of = App(store_url), Namespace().of
+    for queue in ("a", "b"):
+        app.every(3600, name=f"of {queue}")(app.task(name=queue, queue=queue)(lambda: None))
+    raw.set(keys_of("a").schedules, "no hash")
+    wire = AsyncWire(Settings(url=store_url))
+    registrar = Registrar(
+        list(app.registry.schedules.values()), store=ScheduleStore(Namespace()), wire=wire, clock=ServerClock()
+    )
+    running = asyncio.create_task(registrar.run())
+    await eventually(lambda: raw.hexists(keys_of("b").schedules, "of b"))
+    raw.delete(keys_of("a").schedules)
+    await eventually(lambda: raw.hexists(keys_of("a").schedules, "of a"))
+    running.cancel()
+    await asyncio.wait([running])
+    await wire.close()
+    await app.aclose()
+
+
 async def test_an_app_without_schedules_does_nothing(make_code, raw):
     code = make_code()
     assert await code.register() == 0
