@@ -372,6 +372,36 @@ def test_what_somebody_wrote_among_the_unfinished_does_not_keep_a_task_in_hand(r
     assert (rig.held("w"), runs(rig)) == ([], [b"s@1 done"])
 
 
+@pytest.mark.no_key_leak
+@pytest.mark.parametrize("settled", [done, dead])
+@pytest.mark.parametrize("kind", ["string", "set"])
+@pytest.mark.parametrize("place", ["queue", "running", "buffered", "schedules", "runs"])
+def test_books_that_cannot_be_written_keep_no_task_in_hand(rig, place, kind, settled):
+    plant(rig)
+    plant(rig, "x")
+    set_running(rig, "s@1")
+    set_running(rig, "x@1", name="x")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.worker("w", b"a", b"b", b"c")
+    key = rig.keys.runs("s") if place == "runs" else getattr(rig.keys, place)
+    rig.raw.delete(key)
+    rig.raw.set(key, "text") if kind == "string" else rig.raw.sadd(key, "member")
+    there = rig.raw.dump(key)
+    items = [settled(b"a", "s@1"), settled(b"c", "x@1", "x"), retry(b"b")]
+    assert rig.run(rig.settle("w", 1, items)) == 0
+    assert (rig.held("w"), len(rig.shelf(rig.keys.delayed))) == ([], 1)
+    assert rig.raw.dump(key) == there
+    if place == "runs":
+        assert (running(rig), rig.pending(), buffered(rig)) == ({"s@2"}, [payload("s@2")], b"")
+    if place in {"queue", "buffered"}:
+        assert (running(rig), len(runs(rig))) == (set(), 1)
+    if place == "queue":
+        assert buffered(rig) == payload("s@2")
+    # What is wrong with one schedule's key does not touch another's books.
+    if place not in {"running", "schedules"}:
+        assert (running(rig, "x"), len(runs(rig, "x"))) == (set(), 1)
+
+
 @pytest.mark.parametrize("waiting", [b"bare", b'{"task":"t"}', b'{"id":null}', b'{"id":900}', b"[1]"])
 def test_a_buffered_payload_without_an_id_goes_and_holds_up_no_settlement(rig, waiting):
     plant(rig)

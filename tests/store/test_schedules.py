@@ -649,6 +649,16 @@ def test_a_buffered_payload_without_an_id_is_let_go_and_not_waited_for(rig, wait
     assert (rig.pending(), running(rig), buffered(rig)) == ([waiting], set(), b"")
 
 
+@pytest.mark.no_key_leak
+def test_a_past_that_cannot_be_written_keeps_no_run_from_ending(rig):
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.raw.set(rig.keys.runs("s"), "no list")
+    assert rig.run(end_run(rig, "s@1"))
+    assert (running(rig), rig.pending()) == ({"s@2"}, [payload("s@2")])
+    assert rig.raw.get(rig.keys.runs("s")) == b"no list"
+
+
 def test_ends_are_capped(rig):
     ids = [f"s@{n}" for n in range(RUNS_CAP + 3)]
     set_running(rig, *ids)

@@ -5,10 +5,11 @@
 local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[1], ARGV[1]) or '{}')
 if not read or type(running) ~= 'table' or not running[ARGV[2]] then return 0 end
 -- A removal must never be followed by a refused insertion.
-for i, wanted in ipairs({'hash', 'hash', 'list', 'list'}) do
+for i, wanted in ipairs({'hash', 'hash', 'list'}) do
   local kind = redis.call('TYPE', KEYS[i]).ok
   if kind ~= wanted and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
 end
+local noted = redis.call('TYPE', KEYS[4]).ok
 -- Out of memory Redis refuses a script until its first write frees something.
 redis.call('HDEL', KEYS[1], ARGV[1])
 running[ARGV[2]] = nil
@@ -23,6 +24,9 @@ if waiting then
   end
 end
 if next(running) then redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(running)) end
-redis.call('LPUSH', KEYS[4], ARGV[3])
-redis.call('LTRIM', KEYS[4], 0, ARGV[4] - 1)
+-- A schedule whose past cannot be written has a next instant all the same.
+if noted == 'list' or noted == 'none' then
+  redis.call('LPUSH', KEYS[4], ARGV[3])
+  redis.call('LTRIM', KEYS[4], 0, ARGV[4] - 1)
+end
 return 1

@@ -11,12 +11,19 @@
 --         {"R"}                 carried out before   {"F"}  the lease was reclaimed: nothing done
 if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return {'F'} end
 if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[3], 'seq') or '0') then return {'R'} end
--- A removal must never be followed by a refused insertion.
-for i = 4, #KEYS > 11 and #KEYS or 5 do
+local function fits(i, wanted)
   local kind = redis.call('TYPE', KEYS[i]).ok
-  local wanted = (i < 6 and 'zset') or (i == 6 or i > 8 and i < 12) and 'hash' or i == 7 and 'stream' or 'list'
-  if kind ~= wanted and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
+  return kind == wanted or kind == 'none', kind
 end
+-- A removal must never be followed by a refused insertion.
+local wanted = {[4] = 'zset', [5] = 'zset', [6] = 'hash', [7] = 'stream'}
+for i = 4, #KEYS > 11 and 7 or 5 do
+  local fit, kind = fits(i, wanted[i])
+  if not fit then return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind) end
+end
+-- What keeps a schedule's books from being written keeps no task in hand: that part of them is left out.
+local known = #KEYS > 11 and fits(9, 'hash') and fits(11, 'hash')
+local lets_go = known and fits(8, 'list') and fits(10, 'hash')
 redis.call('LTRIM', KEYS[1], 0, -1)
 redis.call('HSET', KEYS[3], 'seq', ARGV[2])
 local time = redis.call('TIME')
@@ -42,13 +49,15 @@ for i = 9, #ARGV, 8 do
       redis.call('PUBLISH', ARGV[6], ARGV[i + 4])
     end
     -- Anybody may name any schedule in a payload; only those that are there have a past.
-    if schedule ~= '' and redis.call('HEXISTS', KEYS[11], schedule) == 1 then
-      redis.call('LPUSH', KEYS[runs], ARGV[i + 7])
-      redis.call('LTRIM', KEYS[runs], 0, ARGV[8] - 1)
+    if schedule ~= '' and known and redis.call('HEXISTS', KEYS[11], schedule) == 1 then
+      if fits(runs, 'list') then
+        redis.call('LPUSH', KEYS[runs], ARGV[i + 7])
+        redis.call('LTRIM', KEYS[runs], 0, ARGV[8] - 1)
+      end
       local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[9], schedule) or '{}')
       if not read or type(running) ~= 'table' then running = {} end
       running[ARGV[i + 6]] = nil
-      local waiting = next(running) == nil and redis.call('HGET', KEYS[10], schedule)
+      local waiting = lets_go and next(running) == nil and redis.call('HGET', KEYS[10], schedule)
       if waiting then
         redis.call('LPUSH', KEYS[8], waiting)
         redis.call('HDEL', KEYS[10], schedule)
