@@ -164,6 +164,10 @@ class ScheduleStore:
             "end_run", (k.running, k.buffered, k.queue, k.runs(schedule)), (schedule, task_id, record, RUNS_CAP), bool
         )
 
+    def forget_running(self, queue: str, schedule: str, seen: bytes) -> Call[int]:
+        """Take away the unfinished tasks of a schedule if they still stand as `seen`, which nobody can read."""
+        return Call.of("forget_running", (self.names.of(queue).running,), (schedule, seen), int)
+
     def running(self, queue: str, schedules: Sequence[str]) -> Call[list[bytes]]:
         """The unfinished tasks of these schedules (JSON: id to since when); empty for none."""
         return command("HMGET", self.names.of(queue).running, *schedules, parse=_texts)

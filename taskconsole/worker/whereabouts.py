@@ -79,10 +79,19 @@ class Whereabouts:
             self._wanted.clear()
 
     async def run_once(self, queue: str, schedule: str) -> int | None:
-        """Search for the unfinished tasks of a schedule; returns how many are gone, None when all are too young."""
+        """Search for the unfinished tasks of a schedule; returns how many are gone, None when all are too young.
+
+        What stands there and cannot be read counts as one, and is taken away.
+        """
         (raw,) = await self._wire.run(self._store.running(queue, [schedule]))
         now = self._clock.now()
-        old = [task_id for task_id, since in decode_running(raw).items() if now - since >= YOUNG]
+        unfinished = decode_running(raw)
+        if raw and not unfinished:
+            # Nobody of ours wrote it, and the tasks in it have no end that could be noted.
+            log.warning("unreadable unfinished tasks", extra={"queue": queue, "schedule": schedule})
+            return await self._wire.run(self._store.forget_running(queue, schedule, raw))
+        # One from the future was not written by us, or the clock was set back: it is looked for all the same.
+        old = [task_id for task_id, since in unfinished.items() if abs(now - since) >= YOUNG]
         gone = 0
         for task_id in old:
             # Twice: it may have moved from a place not yet looked at to one that was.

@@ -10,7 +10,7 @@ from taskconsole.errors import LeaseLost
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.tasks import RUNS_CAP, EndedRun, Settlement
 from tests.store.rig import EVENT, LEASE_MS, QUEUE, heard, listener
-from tests.store.test_schedules import buffered, payload, plant, running, runs, set_running
+from tests.store.test_schedules import NONSENSE, buffered, payload, plant, running, runs, set_running
 
 
 def retry(held: bytes, kept: bytes = b"", delay: float = 30.0) -> Settlement:
@@ -363,13 +363,15 @@ def test_the_past_of_a_schedule_is_capped_when_its_tasks_end(rig):
     assert runs(rig) == [b"%d done" % n for n in reversed(range(5, RUNS_CAP + 5))]
 
 
-@pytest.mark.parametrize("there", [b"", b"not json", b"3", b'{"s@9":null}'])
+@pytest.mark.parametrize("there", NONSENSE.values(), ids=NONSENSE)
 def test_what_somebody_wrote_among_the_unfinished_does_not_keep_a_task_in_hand(rig, there):
     plant(rig)
     rig.raw.hset(rig.keys.running, "s", there)
-    rig.worker("w", b"a")
-    assert rig.run(rig.settle("w", 1, [done(b"a", "s@1")])) == 0
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.worker("w", b"a", b"b")
+    assert rig.run(rig.settle("w", 1, [done(b"a", "s@1"), retry(b"b")])) == 0
     assert (rig.held("w"), runs(rig)) == ([], [b"s@1 done"])
+    assert (running(rig), rig.pending()) == ({"s@2"}, [payload("s@2")])
 
 
 @pytest.mark.no_key_leak

@@ -113,6 +113,7 @@ TRANSITIONS: dict[str, Make] = {
     "remove": lambda rig: rig.schedules.remove(QUEUE, "s", seen=(b"d1", b"p1"), note=b"note", event=EVENT),
     "trigger": lambda rig: rig.schedules.trigger(QUEUE, "s", "s@now", b"s@now", token="t", event=EVENT),
     "end_run": lambda rig: rig.schedules.end_run(QUEUE, "b", "h3", b"gone"),
+    "forget_running": lambda rig: rig.schedules.forget_running(QUEUE, "b", b'{"h3":1}'),
     "manifest": lambda rig: rig.schedules.manifest(QUEUE, "abc", ["s"]),
 }
 
@@ -169,6 +170,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "remove": ("schedules", "next", "positions", "code", "removed", "log", "running", "buffered", "runs"),
     "trigger": ("schedules", "running", "queue", "note", "log", "stats"),
     "end_run": ("running", "buffered", "queue", "runs"),
+    "forget_running": ("running",),
     "manifest": ("manifests", "manifest"),
 }
 

@@ -29,6 +29,21 @@ def tasks(*ids: str) -> list[Made]:
     return [Made(task_id, payload(task_id), skipped(task_id)) for task_id in ids]
 
 
+NONSENSE = {
+    "empty": b"",
+    "text": b"not json",
+    "number": b"5",
+    "null": b"null",
+    "string": b'"text"',
+    "list": b"[1]",
+    "deep": b"[" * 2000,
+    "times that are none": json.dumps({str(n): None for n in range(30)}).encode(),
+    "words for times": b'{"a":"text","b":true,"c":[1],"d":{}}',
+    "endless times": b'{"a":1e999,"b":-1e999,"c":NaN,"d":1%s}' % (b"0" * 400),
+}
+"""What may stand where the unfinished tasks of a schedule are."""
+
+
 def plant(
     rig: Rig, name: str = "s", *, score: float | None = 5.0, definition: bytes = b"d1", position: bytes = b"p1"
 ) -> None:
@@ -270,17 +285,30 @@ def test_twenty_unfinished_tasks_are_all_remembered(rig):
 
 @pytest.mark.parametrize(
     "nonsense",
-    [b"", b"not json", b"5", b"null", b'"text"', b"[" * 2000, json.dumps({str(n): None for n in range(30)}).encode()],
-    ids=["empty", "text", "number", "null", "string", "deep", "times that are none"],
+    NONSENSE.values(),
+    ids=NONSENSE,
 )
-def test_what_somebody_wrote_among_the_unfinished_does_not_stop_a_schedule(rig, nonsense):
+@pytest.mark.parametrize("overlap", ["allow", "skip", "buffer_one"])
+def test_what_somebody_wrote_among_the_unfinished_does_not_stop_a_schedule(rig, nonsense, overlap):
     plant(rig)
     rig.raw.hset(rig.keys.running, "s", nonsense)
-    assert rig.run(fire(read(rig), "s@1", rig=rig)) == Fired(True, made=1)
-    assert rig.pending() == [payload("s@1")]
-    assert "s@1" in running(rig)
-    assert len(running(rig)) <= 20
-    assert rig.stat("fired") == 1
+    assert rig.run(fire(read(rig), "s@1", rig=rig, overlap=overlap)) == Fired(True, made=1)
+    assert (rig.pending(), running(rig), rig.stat("fired")) == ([payload("s@1")], {"s@1"}, 1)
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
+def test_what_somebody_wrote_among_the_unfinished_does_not_stop_a_trigger(rig, nonsense):
+    plant(rig)
+    rig.raw.hset(rig.keys.running, "s", nonsense)
+    assert rig.run(trigger(rig))
+    assert (len(rig.pending()), len(running(rig))) == (1, 1)
+
+
+def test_unfinished_tasks_that_nobody_can_read_are_taken_away_unless_they_have_changed(rig):
+    rig.raw.hset(rig.keys.running, mapping={"s": "{", "other": "{"})
+    assert unchanged(rig, rig.schedules.forget_running(QUEUE, "s", b"[")) == 0
+    assert rig.run(rig.schedules.forget_running(QUEUE, "s", b"{"))
+    assert rig.raw.hkeys(rig.keys.running) == [b"other"]
 
 
 def test_the_past_of_a_schedule_is_capped(rig):
@@ -647,6 +675,14 @@ def test_a_buffered_payload_without_an_id_is_let_go_and_not_waited_for(rig, wait
     rig.raw.hset(rig.keys.buffered, "s", waiting)
     assert rig.run(end_run(rig, "s@1"))
     assert (rig.pending(), running(rig), buffered(rig)) == ([waiting], set(), b"")
+
+
+@pytest.mark.parametrize("beside", [b'"x":1e999', b'"x":"text"', b'"x":NaN', b'"x":[1]'])
+def test_an_end_beside_nonsense_is_noted(rig, beside):
+    rig.raw.hset(rig.keys.running, "s", b'{"s@1":1,%s}' % beside)
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    assert rig.run(end_run(rig, "s@1"))
+    assert (running(rig), rig.pending(), runs(rig)) == ({"s@2"}, [payload("s@2")], [b"over"])
 
 
 @pytest.mark.no_key_leak

@@ -147,6 +147,25 @@ async def test_a_deleted_task_does_not_cost_the_next_instant(app, raw, monkeypat
     assert ["gone"] == runs(raw, "rare")
 
 
+@pytest.mark.parametrize(
+    "unfinished",
+    ['{"a":%s}', '{"a":9e99}', '{"a":1,"b":1%s}' % ("0" * 400), '{"a":0x10}', b'{"\xff":1}', '{"a":"text"}', "[1]"],
+    ids=["tomorrow", "late", "digits", "hexadecimal", "no text", "word", "list"],
+)
+async def test_no_garbage_among_the_unfinished_holds_a_schedule_up_for_ever(app, raw, monkeypatch, unfinished):
+    monkeypatch.setattr(whereabouts, "AGAIN", 0.2)
+    ran = asyncio.Event()
+
+    @app.task
+    async def good():
+        ran.set()
+
+    raw.hset(PLACE + "running", "good", unfinished % (time.time() + 86_400) if "%" in str(unfinished) else unfinished)
+    raw.hset(PLACE + "schedules", "good", '{"every":0.2,"task":"good","overlap":"skip"}')
+    async with running(app), asyncio.timeout(10):
+        await ran.wait()
+
+
 async def test_an_edit_of_the_jitter_keeps_the_instant_whose_task_is_not_made_yet(app, raw):
     @app.task
     async def tick():

@@ -4,6 +4,10 @@
 -- Returns 1, or 0 when it was over before
 local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[1], ARGV[1]) or '{}')
 if not read or type(running) ~= 'table' or not running[ARGV[2]] then return 0 end
+for id, since in pairs(running) do
+  -- What nobody of ours wrote (a list, a text, an endless number) is no task.
+  if type(id) ~= 'string' or type(since) ~= 'number' or since - since ~= 0 then running[id] = nil end
+end
 -- A removal must never be followed by a refused insertion.
 for i, wanted in ipairs({'hash', 'hash', 'list'}) do
   local kind = redis.call('TYPE', KEYS[i]).ok

@@ -23,6 +23,10 @@ for i, wanted in ipairs({'zset', 'hash', 'hash', 'hash', 'hash', 'list', 'list',
 end
 local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[4], name) or '{}')
 if not read or type(running) ~= 'table' then running = {} end
+for id, since in pairs(running) do
+  -- What nobody of ours wrote (a list, a text, an endless number) is no task.
+  if type(id) ~= 'string' or type(since) ~= 'number' or since - since ~= 0 then running[id] = nil end
+end
 local made, skipped, buffered, busy = 0, 0, 0, next(running) ~= nil
 -- Whatever is written first adds something: out of memory it is refused, and nothing has been done.
 for i = 16, #ARGV, 3 do

@@ -56,6 +56,10 @@ for i = 9, #ARGV, 8 do
       end
       local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[9], schedule) or '{}')
       if not read or type(running) ~= 'table' then running = {} end
+      for id, since in pairs(running) do
+        -- What nobody of ours wrote (a list, a text, an endless number) is no task.
+        if type(id) ~= 'string' or type(since) ~= 'number' or since - since ~= 0 then running[id] = nil end
+      end
       running[ARGV[i + 6]] = nil
       local waiting = lets_go and next(running) == nil and redis.call('HGET', KEYS[10], schedule)
       if waiting then

@@ -11,6 +11,10 @@ for i, wanted in ipairs({'hash', 'hash', 'list', 'hash', 'stream', 'hash'}) do
 end
 local read, running = pcall(cjson.decode, redis.call('HGET', KEYS[2], ARGV[1]) or '{}')
 if not read or type(running) ~= 'table' then running = {} end
+for id, since in pairs(running) do
+  -- What nobody of ours wrote (a list, a text, an endless number) is no task.
+  if type(id) ~= 'string' or type(since) ~= 'number' or since - since ~= 0 then running[id] = nil end
+end
 local time = redis.call('TIME')
 running[ARGV[2]] = time[1] + time[2] / 1000000
 redis.call('LPUSH', KEYS[3], ARGV[3])
