@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule import Schedule
 
 __all__ = [
+    "MAX_DEFINITION",
+    "MAX_NAME",
     "CatchUp",
     "Definition",
     "Overlap",
@@ -304,7 +306,7 @@ def with_changes(raw: bytes, changes: dict[str, Any]) -> bytes:
 
 def _read(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_DEFINITION:
-        raise ScheduleError(f"a definition of {len(raw):,} bytes: at most {MAX_DEFINITION:,}")
+        raise ScheduleError(f"a definition of more than {MAX_DEFINITION:,} bytes")
     try:
         return _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

@@ -41,7 +41,7 @@ class ScheduleInfo:
     definition: Definition | None
     """None when it cannot be read; `trouble` says why."""
     raw: bytes
-    """The definition as it stands in Redis."""
+    """The definition as it stands in Redis; of one that is too long the beginning."""
     trouble: str = ""
     next_at: float | None = None
     """When its next task is made; None for never, or not while it is paused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from taskconsole.model.definition import MAX_DEFINITION
 from taskconsole.store.call import Call, command
 from taskconsole.store.keys import SCHEDULES
 from taskconsole.store.operations import KEEP_TRASH
@@ -31,6 +32,9 @@ KEEP_MANIFEST = 900
 
 PAGE = 500
 """Schedules read in one go."""
+
+ENOUGH = MAX_DEFINITION + 1
+"""Bytes of a definition that are read: somebody may have put a film there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class ScheduleStore:
         """At most `limit` schedules whose time lies after `least` (None: however late) and not after `most`."""
         k = self.names.of(queue)
         low = "-inf" if least is None else f"({least:.6f}"
-        return Call.of("due", (k.next, k.schedules, k.positions), (low, f"{most:.6f}", limit), _due)
+        return Call.of("due", (k.next, k.schedules, k.positions), (low, f"{most:.6f}", limit, ENOUGH), _due)
 
     def fire(
         self,
@@ -253,8 +257,11 @@ class ScheduleStore:
         return command("ZCOUNT", self.names.of(queue).next, "-inf", f"({before:.6f}", parse=int)
 
     def page(self, queue: str, cursor: int) -> Call[tuple[int, list[tuple[str, bytes]]]]:
-        """Some names and definitions from `cursor` on; 0 begins, and a returned 0 ends. May repeat a name."""
-        return command("HSCAN", self.names.of(queue).schedules, cursor, "COUNT", PAGE, parse=_page)
+        """Some names and definitions from `cursor` on; 0 begins, and a returned 0 ends. May repeat a name.
+
+        What is too long for a definition is cut: one byte too long is enough to see that.
+        """
+        return Call.of("page", (self.names.of(queue).schedules,), (cursor, PAGE, ENOUGH), _page)
 
     def definitions(self, queue: str, names: Sequence[str]) -> Call[list[bytes]]:
         """The definitions of these schedules; empty for none."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from taskconsole.model.definition import MAX_DEFINITION
 from taskconsole.store.call import Call
 from taskconsole.store.schedules import KEEP_MANIFEST, KEEP_REMOVED, KEEP_SWEEPER, KEEP_TICKER, Due, Fired, Made
 from taskconsole.store.tasks import RUNS_CAP
@@ -796,6 +797,15 @@ def test_schedules_are_counted_and_read_page_by_page(rig):
             cursor, some = rig.run(page(QUEUE, max(cursor, 0)))
             found.update(some)
         assert found == {f"s{n}": f"{letter}{n}".encode() for n in range(700)}
+
+
+def test_of_what_is_too_long_for_a_definition_the_beginning_is_read(rig):
+    longest, longer = b"x" * MAX_DEFINITION, b"x" * (MAX_DEFINITION + 100)
+    plant(rig, "longest", definition=longest)
+    plant(rig, "longer", definition=longer)
+    cursor, found = rig.run(rig.schedules.page(QUEUE, 0))
+    assert (cursor, dict(found)) == (0, {"longest": longest, "longer": longest + b"x"})
+    assert [len(read(rig, name).definition) - MAX_DEFINITION for name in ("longest", "longer")] == [0, 1]
 
 
 def test_what_is_not_there_is_read_as_nothing(rig):
