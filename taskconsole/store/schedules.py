@@ -113,11 +113,14 @@ class ScheduleStore:
             lambda r: Attendance(float(r[0]) if r[0] else None, float(r[2]), int(r[1]) / 1000),
         )
 
-    def due(self, queue: str, least: float | None, most: float, *, limit: int) -> Call[Agenda]:
-        """At most `limit` schedules whose time lies after `least` (None: however late) and not after `most`."""
+    def due(self, queue: str, least: float | None, most: float, *, limit: int, skip: int = 0) -> Call[Agenda]:
+        """At most `limit` schedules whose time lies after `least` (None: however late) and not after `most`.
+
+        The first `skip` of them are left out.
+        """
         k = self.names.of(queue)
         low = "-inf" if least is None else f"({least:.6f}"
-        return Call.of("due", (k.next, k.schedules, k.positions), (low, f"{most:.6f}", limit, ENOUGH), _due)
+        return Call.of("due", (k.next, k.schedules, k.positions), (low, f"{most:.6f}", limit, ENOUGH, skip), _due)
 
     def fire(
         self,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
-from taskconsole.model.definition import Overlap, check_schedule_name
+from taskconsole.model.definition import Overlap, check_schedule_name, is_schedule_name
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.firing import (
     ON_TIME,
@@ -59,6 +59,10 @@ BATCH = 100
 LATE_BATCH, LATE_PAUSE = 50, 0.05
 """Late schedules handled at once, and the seconds between two such portions."""
 
+LATE_REST, LATE_LONGEST = 1.0, 5.0
+"""The pause doubles while nothing of what is late can be fired, up to the second; so many seconds at least lie between
+two looks at what could not be."""
+
 LATE_TASKS = 100
 """Tasks from which on a portion is full: one schedule may come to so many."""
 
@@ -92,6 +96,10 @@ class _Watch:
     """When to say that we are here, and to ask for the first time."""
     late: float = float("inf")
     """When to look for what is late; never, while that is another's."""
+    pause: float = LATE_PAUSE
+    """Seconds until the next portion of what is late."""
+    stuck: int = 0
+    """How many at the head of what is late could not be fired in this round: the others come all the same."""
     called: bool = False
     """Somebody has called since we last asked."""
     sweep: bool = False
@@ -256,11 +264,33 @@ class Ticker:
     async def _catch_up(self, watch: _Watch) -> int:
         """Handle a portion of what is late."""
         began = time.monotonic()
-        agenda = await self._ask(self._store.due(watch.queue, None, self._clock.now() - ON_TIME, limit=LATE_BATCH))
-        _, made, left = await self._fire(watch, agenda.due, agenda.now, most=LATE_TASKS)
-        pause = max(LATE_PAUSE, made / LATE_RATE)
-        watch.late = began + pause if left or len(agenda.due) == LATE_BATCH else float("inf")
+        until = self._clock.now() - ON_TIME
+        agenda = await self._ask(self._store.due(watch.queue, None, until, limit=LATE_BATCH, skip=watch.stuck))
+        fired, made, left = await self._fire(watch, agenda.due, agenda.now, most=LATE_TASKS)
+        looked = agenda.due[: len(agenda.due) - left]
+        stayed = await self._stayed(watch.queue, looked) if fired < len(looked) else 0
+        watch.stuck += stayed
+        if stayed < len(looked):
+            watch.pause = LATE_PAUSE
+        else:
+            # Redis is full, or something else is wrong with all of them: it will be for a while.
+            watch.pause = min(2 * watch.pause, LATE_LONGEST)
+        if left or len(agenda.due) == LATE_BATCH:
+            watch.late = began + max(watch.pause, made / LATE_RATE)
+        elif watch.stuck:
+            watch.stuck, watch.pause = 0, max(watch.pause, LATE_REST)
+            watch.late = began + watch.pause
+        else:
+            watch.late, watch.pause = float("inf"), LATE_PAUSE
         return made
+
+    async def _stayed(self, queue: str, due: Sequence[Due]) -> int:
+        """How many of these still stand at the time that they had: neither fired nor put aside, by anybody."""
+        named = [one for one in due if is_schedule_name(one.name)]
+        if not named:
+            return 0
+        times = await self._wire.run(self._store.times(queue, [one.name for one in named]))
+        return sum(at == float(one.score) for one, at in zip(named, times, strict=True))
 
     async def _fire(
         self, watch: _Watch, due: Sequence[Due], now: float, *, most: float = float("inf")

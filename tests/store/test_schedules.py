@@ -805,6 +805,8 @@ def test_of_what_is_too_long_for_a_definition_the_beginning_is_read(rig):
     plant(rig, "longer", definition=longer)
     cursor, found = rig.run(rig.schedules.page(QUEUE, 0))
     assert (cursor, dict(found)) == (0, {"longest": longest, "longer": longest + b"x"})
+    later = rig.run(rig.schedules.due(QUEUE, None, FAR, limit=1, skip=1))
+    assert [due.name for due in later.due] == ["longest"]
     assert [len(read(rig, name).definition) - MAX_DEFINITION for name in ("longest", "longer")] == [0, 1]
 
 

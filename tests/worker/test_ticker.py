@@ -544,6 +544,36 @@ async def test_late_schedules_are_caught_up_with_by_one_ticker(open_office, scen
     assert made >= 0
 
 
+@pytest.mark.no_key_leak
+async def test_what_is_late_and_cannot_be_fired_holds_up_nothing_and_costs_little(open_office, scene, monkeypatch):
+    monkeypatch.setattr(ticker_module, "LATE_BATCH", 10)
+    monkeypatch.setattr(ticker_module, "LATE_LONGEST", 1.0)
+    keys, poison = scene.names.of(QUEUE), [f"poison{n}" for n in range(25)]
+    for name in poison:
+        scene.plant(name, every=3600, late=7200)
+        scene.raw.set(keys.runs(name), "no list")
+    # Some at the same time as the others: what stays is counted, not skipped by its time.
+    good = [f"zgood{n}" for n in range(15)]
+    for name in good:
+        scene.plant(name, every=3600, late=7200)
+    office = open_office(start=False)
+    tries, fire = Counter(), office.store.fire
+
+    def spy(queue, due, **said):
+        tries[due.name] += 1
+        return fire(queue, due, **said)
+
+    monkeypatch.setattr(office.store, "fire", spy)
+    office.start()
+    await eventually(lambda: len(scene.payloads()) == len(good))
+    tries.clear()
+    await asyncio.sleep(3)
+    assert 0 < sum(tries.values()) <= 4 * len(poison), "it goes on at full speed"
+    scene.raw.delete(*map(keys.runs, poison))
+    await eventually(lambda: len(scene.payloads()) == len(good) + len(poison))
+    assert not any(scene.raw.zrangebyscore(keys.next, 0, scene.now()))
+
+
 async def test_late_schedules_are_spread_even_when_somebody_calls_all_the_time(open_office, scene):
     for n in range(150):
         scene.plant(f"s{n}", every=1, late=20, catch_up="all", end=int(scene.now()) - 1)
