@@ -1,4 +1,10 @@
-"""Schedules in Redis: definitions, where each has come, and the transitions that make their tasks."""
+"""Schedules in Redis: definitions, where each has come, and the transitions that make their tasks.
+
+The trust boundary is the queue: a task says itself which schedule it is of and which id it has, ids can be foreseen,
+and a retry is another payload than the task that was made, so nothing in it proves its origin. Whoever can write to a
+queue can end the run of any of its schedules, and so let two of its tasks run at once in spite of `overlap`; but such
+a writer could enqueue the second task as well. Of the schedules of another queue nobody can end a run.
+"""
 
 from __future__ import annotations
 
