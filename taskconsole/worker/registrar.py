@@ -190,8 +190,9 @@ class Registrar:
         return encode_event(kind, queue, self._clock.now(), [{"text": f"schedule {name}, by the app's code"}], 1)
 
     async def _confirm(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> bool:
+        # Less than all when somebody went while telling it: who was not named would be an orphan.
         known = await self._wire.run(self._store.manifest(queue, self._digest(queue, schedules)))
-        return known > 0
+        return known >= len(schedules)
 
     def _digest(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> str:
         if queue not in self._digests:

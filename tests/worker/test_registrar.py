@@ -309,6 +309,16 @@ async def test_a_schedule_of_no_living_app_is_an_orphan_and_stays(make_code, raw
     assert raw.zscore(keys.next, "a") > now
 
 
+async def test_a_manifest_that_was_half_told_is_told_to_its_end(make_code, raw, schedules):
+    code = make_code(a={}, b={}, c={})
+    await code.register()
+    (digest,) = raw.zrange(keys.manifests, 0, -1)
+    raw.srem(keys.manifest(digest.decode()), "b", "c")
+    assert [info.orphan for info in schedules.list(queue_name=QUEUE)].count(True) == 2
+    await make_code(a={}, b={}, c={}).register()
+    assert not any(info.orphan for info in schedules.list(queue_name=QUEUE))
+
+
 async def test_an_operators_schedule_is_no_orphan(make_code, schedules):
     await make_code(a={}).register()
     await asyncio.to_thread(schedules.add, "mine", Every(60), "t", queue_name=QUEUE)
