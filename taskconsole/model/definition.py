@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule import Schedule
 
 __all__ = [
+    "DAY",
     "MAX_DEFINITION",
     "MAX_NAME",
     "CatchUp",
@@ -48,6 +49,7 @@ __all__ = [
 MAX_NAME = 200
 
 DAY = 86_400.0
+"""Seconds; the most that a fire can be put off by."""
 
 MAX_DEFINITION = 65_536
 """Bytes; what is longer was not written by anybody who wanted a schedule."""

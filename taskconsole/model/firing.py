@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from taskconsole.model.definition import CatchUp
+from taskconsole.model.definition import DAY, CatchUp
 from taskconsole.model.schedule import At
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ COUNTED = 500
 BY_HAND = 1e-4
 """Seconds by which a time must differ from the planned one to have been set by hand."""
 
-_EARLIEST, _LATEST = -62_135_596_800.0, 253_402_214_400.0
-"""The years 1 to 9999, short of the last day."""
+_EARLIEST, _LATEST = -62_135_596_800.0, 253_402_300_799.0
+"""The years 1 to 9999, short of the last second."""
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -112,8 +112,9 @@ def decode_position(raw: bytes | None) -> Position | None:
         found = _decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    moments = (found.instant, found.time, found.last)
-    sane = all(m is None or _EARLIEST <= m <= _LATEST for m in moments) and abs(found.fires) < 2**53
+    # A time is an instant and at most a day of jitter.
+    moments = ((found.instant, 0.0), (found.last, 0.0), (found.time, DAY))
+    sane = all(m is None or _EARLIEST <= m <= _LATEST + more for m, more in moments) and abs(found.fires) < 2**53
     return found if sane else None
 
 

@@ -739,6 +739,27 @@ def test_a_position_that_nobody_of_us_wrote_is_none(raw):
     assert decode_position(raw) is None
 
 
+@pytest.mark.parametrize(
+    "definition",
+    [
+        at(253_402_257_600.0),
+        at(253_402_300_799.0, jitter=DAY),
+        cron("* * * * *", "Pacific/Kiritimati", jitter=60.0),
+        every(3600),
+        every(3600, jitter=DAY),
+    ],
+    ids=["at noon", "in the last second", "east", "hourly", "put off"],
+)
+def test_a_place_on_the_last_day_of_all_is_read_back_and_fired(definition):
+    position, time = place("s", definition, None, 253_402_250_000.0)
+    assert decode_position(encode_position(position)) == position
+    firing = plan("s", definition, position, time, time + 1)
+    assert firing.instants[0] == position.instant
+    assert run_id("s", position.instant).startswith("s@9999")
+    # However late somebody comes, the end of all dates is none of theirs.
+    assert plan("s", definition, position, time, 253_402_400_000.0).position.last is not None
+
+
 @given(raw=st.binary(max_size=40) | st.dictionaries(
     st.sampled_from(["trigger", "instant", "time", "last", "fires", "x"]),
     st.none() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=3),
