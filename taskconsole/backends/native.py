@@ -20,6 +20,7 @@ from taskconsole.backends.base import (
     ResumeQueue,
 )
 from taskconsole.backends.delayed import DelayedTasks
+from taskconsole.backends.lookup import Lookup
 from taskconsole.backends.rows import (
     WORKER_FIELDS,
     done_row,
@@ -32,7 +33,9 @@ from taskconsole.backends.rows import (
     worker_info,
 )
 from taskconsole.backends.schedules import ScheduleDesk, all_or_raise
-from taskconsole.errors import ConfigError, StoreError, StoreUnavailable, WrongType
+from taskconsole.backends.searching import TaskSearch
+from taskconsole.backends.server import ServerLook
+from taskconsole.errors import ConfigError, ScheduleError, StoreError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.state import State
 from taskconsole.model.stats import Overview, QueueStats
@@ -51,7 +54,10 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.base import ScheduleCommand
     from taskconsole.config import Settings
+    from taskconsole.model.detail import TaskDetail
     from taskconsole.model.schedule_info import ScheduleInfo
+    from taskconsole.model.search import Progress, Search
+    from taskconsole.model.server import ServerDetail
     from taskconsole.model.stats import ServerInfo, TaskRow, WorkerInfo
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Keys
@@ -82,7 +88,7 @@ _json = msgspec.json.Encoder()
 class NativeBackend:
     """Taskconsole's queues in one Redis.
 
-    Three connections, so that an action never waits behind a reading: reading, acting, listening.
+    Four connections, so that none waits behind another: reading, acting, listening, and looking something up.
 
     Args:
         settings: Where Redis is.
@@ -97,6 +103,7 @@ class NativeBackend:
         self._names = Namespace(settings.prefix)
         self._read = Wire(settings)
         self._act = Wire(settings)
+        self._search = Wire(settings)
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
         self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
         self._delayed = DelayedTasks(self._names, self._repeat_all)
@@ -109,6 +116,9 @@ class NativeBackend:
         )
         """Schedules, one by one."""
         self._extra = {check_queue_name(name) for name in queues}
+        self._lookup = Lookup(self._names, lambda calls: all_or_raise(self._search.run_all(calls)))
+        self._task_search = TaskSearch(self._names, self._search.run_all, self._extra)
+        self._server_look = ServerLook(self._names, self._all, settings.client_name, self._extra)
         self._known: list[str] = []
         self._server: ServerInfo | None = None
         self._server_read = 0.0
@@ -341,6 +351,28 @@ class NativeBackend:
         """Every schedule of a queue or of all queues, the next to fire first; at most 20,000."""
         return self.desk.every(queue)
 
+    def schedule(self, name: str, queue: str) -> ScheduleInfo | None:
+        """One schedule with its last twenty runs; None when there is none of that name."""
+        try:
+            return self.desk.get(name, queue)
+        except ScheduleError:
+            return None
+
+    def task(self, row: TaskRow) -> TaskDetail | None:
+        """A task in full, found again as it was seen in a list; None when it is not there any more."""
+        try:
+            return self._lookup.task(row)
+        except WrongType as error:
+            raise (self._wrong_type(row.queue) or error) from None
+
+    def search(self, search: Search, report: Callable[[Progress], bool]) -> None:
+        """Look through tasks, a thousand at a time and ten times a second, until `report` says False."""
+        self._task_search.run(search, report)
+
+    def server(self) -> ServerDetail:
+        """The server in detail; what may not be asked is named in it."""
+        return self._server_look.read()
+
     def history(self, queue: str, count: int = 100) -> list[Event]:
         """The newest events worth keeping (failures, deaths, operators, workers), oldest first."""
         k = self._names.of(check_queue_name(queue))
@@ -493,3 +525,4 @@ class NativeBackend:
         """Let go of every connection."""
         self._read.close()
         self._act.close()
+        self._search.close()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from taskconsole.model.detail import as_seconds
 from taskconsole.model.state import State
 from taskconsole.model.stats import Pause, ServerInfo, TaskRow, WorkerInfo
 from taskconsole.model.task import Envelope, decode, original
@@ -106,10 +107,9 @@ def pause_note(raw: bytes | None) -> Pause | None:
         note = None
     if not isinstance(note, dict):
         return Pause(by="?", at=None, reason=raw[:200].decode("utf-8", "backslashreplace"))
-    at = note.get("at")
     return Pause(
         by=str(note.get("by", "?")),
-        at=float(at) if isinstance(at, int | float) else None,
+        at=as_seconds(note.get("at")),
         reason=str(note.get("reason", "")),
     )
 
@@ -136,13 +136,12 @@ def task_row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskR
         worker = str(died.get("worker", ""))
     elif isinstance(errors, list) and errors and isinstance(errors[-1], dict):
         error = str(errors[-1].get("error", ""))
-    at = seen.score if seen.score is not None else fields.get("enqueued_at")
     return TaskRow(
         queue=queue,
         state=state,
         name=name if isinstance(name, str) else seen.payload[:60].decode("utf-8", "backslashreplace"),
         id=str(fields["id"]) if fields.get("id") else None,
-        at=float(at) if isinstance(at, int | float) else None,
+        at=as_seconds(fields.get("enqueued_at")) if seen.score is None else seen.score,
         attempt=_whole(fields.get("attempt"), 1),
         redelivered=_whole(fields.get("redelivered"), 0),
         args=_arguments(fields),
@@ -156,13 +155,12 @@ def task_row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskR
 def done_row(queue: str, seen: Seen) -> TaskRow:
     """One entry of the done list."""
     fields = original(seen.payload)
-    at = fields.get("at")
     return TaskRow(
         queue=queue,
         state=State.DONE,
         name=str(fields.get("task", "")),
         id=str(fields["id"]) if fields.get("id") else None,
-        at=float(at) if isinstance(at, int | float) else None,
+        at=as_seconds(fields.get("at")),
         worker=str(fields.get("worker", "")),
         size=seen.size,
         payload=seen.payload,

@@ -23,7 +23,7 @@ class Search:
     states: tuple[State, ...] = ()
     """Empty: in every state but done."""
     exact: bool = False
-    """`text` is the whole id."""
+    """`text` is the whole id, or the whole of a bare payload; the search ends where it was found."""
     most: int = 500
     """Stop after so many."""
 
@@ -38,5 +38,7 @@ class Progress:
     """Tasks there were to look at when it began."""
     found: tuple[TaskRow, ...]
     """Those found since the last report."""
+    refused: tuple[str, ...] = ()
+    """What could not be looked at, and why: one line each."""
     done: bool = False
     """This was the last report: all was looked at, or enough was found."""

@@ -173,7 +173,7 @@ class Wire:
         pool = redis.ConnectionPool.from_url(
             settings.url, retry=Retry(NoBackoff(), 0), **connection_options(settings, self._timeout)
         )
-        self._make: Any = lambda: pool.connection_class(**pool.connection_kwargs)
+        self._make: Any = lambda **other: pool.connection_class(**{**pool.connection_kwargs, **other})
         self._connection: Any = None
         self._owner = 0
         self._lock = threading.Lock()
@@ -232,7 +232,12 @@ class Wire:
         if self._connection is None or self._owner != os.getpid():
             # A child of fork must not talk on its parent's socket.
             self._connection, self._owner = self._make(), os.getpid()
-            self._connection.connect()
+            try:
+                self._connection.connect()
+            except redis.exceptions.NoPermissionError:
+                # An ACL may forbid even CLIENT SETNAME; a connection without a name is better than none.
+                self._connection = self._make(client_name=None)
+                self._connection.connect()
         return self._connection
 
     def close(self) -> None:
