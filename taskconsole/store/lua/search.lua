@@ -11,7 +11,7 @@
 --         its place, payload (cut), full length, score ("" in a list)}
 local LOOKED_INTO = 1048576  -- bytes of one payload that are searched
 -- Elements read at once: each read walks to its place from an end, but what comes may be far larger than what was seen.
-local FIRST_STEP, GROWTH, LONGEST_STEP = 16, 4, 256
+local FIRST_STEP, GROWTH, LONGEST_STEP = 2, 8, 256
 local is_list = ARGV[1] == 'list'
 local total = redis.call(is_list and 'LLEN' or 'ZCARD', KEYS[1])
 local place, last = math.min(tonumber(ARGV[2]), total - 1), math.max(0, tonumber(ARGV[3]))
