@@ -138,19 +138,22 @@ class ReadingStore:
 
     @staticmethod
     def counters(keys: Keys) -> Call[dict[str, int]]:
-        """Sums since the queue was first seen."""
-        names = ("done", "failed", "retried", "died", "promoted", "reclaimed", "dead_dropped", "tombstones")
+        """Sums since the queue was first seen; `poisoned_at`: when a task was last buried for its workers' deaths."""
+        names = (
+            *("done", "failed", "retried", "died", "promoted", "reclaimed", "dead_dropped", "tombstones"),
+            *("poisoned", "poisoned_at"),
+        )
         return command(
             "HMGET",
             keys.stats,
             *names,
-            parse=lambda r: {n: int(v or 0) for n, v in zip(names, r, strict=True)},
+            parse=lambda r: {n: _whole(v) for n, v in zip(names, r, strict=True)},
         )
 
     @staticmethod
     def done_in_minute(keys: Keys, minute: int) -> Call[int]:
         """Tasks finished in one minute."""
-        return command("HGET", keys.minute(minute), "done", parse=lambda r: int(r or 0))
+        return command("HGET", keys.minute(minute), "done", parse=_whole)
 
     @staticmethod
     def leases(keys: Keys) -> Call[dict[str, float]]:
@@ -193,6 +196,14 @@ class ReadingStore:
             count,
             parse=lambda r: [bytes(entry[1][1]) for entry in r],
         )
+
+
+def _whole(value: Any) -> int:
+    """A counter; 0 for what anybody may have written in its place."""
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0
 
 
 def _seen(reply: Any) -> list[Seen]:

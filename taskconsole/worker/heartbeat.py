@@ -173,6 +173,7 @@ class Heartbeat:
         fields["failed"] = lane.sums.total_failed + lane.sums.failed
         fields["rss"] = resident_memory()
         fields["seen"] = round(self._clock.now(), 3)
+        fields["skew"] = round(self._clock.skew, 1)
         return fields
 
     def _running(self, lane: Lane) -> list[tuple[str, str, float]]:

@@ -253,6 +253,7 @@ class Worker:
             "pid": os.getpid(),
             "version": __version__,
             "concurrency": self.options.concurrency if self.options.execute else 0,
+            "lease": self.options.lease,
             "queues": ",".join(self.options.queues.names),
             "tasks": ",".join(sorted(self.registry.handlers))[:4000],
             "rss": resident_memory(),

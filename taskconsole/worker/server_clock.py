@@ -21,3 +21,8 @@ class ServerClock:
     def now(self) -> float:
         """Seconds since the epoch, by Redis."""
         return time.monotonic() + self.offset
+
+    @property
+    def skew(self) -> float:
+        """Seconds this machine's clock is ahead of Redis's."""
+        return time.time() - self.now()

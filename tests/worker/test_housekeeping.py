@@ -91,6 +91,18 @@ async def test_a_beat_renews_all_lanes_and_tells_what_runs(make_heart):
     going_on.set()
 
 
+@pytest.mark.parametrize("ahead", [-90.0, 0.0, 3.5])
+async def test_a_beat_tells_how_far_the_clock_here_is_ahead_of_redis(make_heart, monkeypatch, ahead):
+    rig, heart = await make_heart()
+    real = time.time
+    assert await asyncio.to_thread(heart.beat)
+    monkeypatch.setattr("taskconsole.worker.server_clock.time.time", lambda: real() + ahead)
+    heart.quiet = True
+    assert await asyncio.to_thread(heart.beat)
+    told = float(rig.raw.hget(rig.lane.keys.worker(rig.lane.worker_id), "skew"))
+    assert abs(told - ahead) <= 0.3
+
+
 async def test_commands_arrive_in_the_loop(make_heart):
     rig, heart = await make_heart()
     rig.raw.hset(rig.lane.keys.worker(rig.lane.worker_id), "command", "quiet")
@@ -324,6 +336,9 @@ async def test_a_task_that_killed_its_workers_is_buried_with_that_reason(rig, re
     (body,) = dead(rig)
     assert payload == b""
     assert (body["id"], body["died"]["reason"]) == ("1", "its worker died 3 times")
+    ((_, died_at),) = rig.raw.zrange(rig.lane.keys.dead, 0, -1, withscores=True)
+    counted = rig.raw.hmget(rig.lane.keys.stats, "died", "poisoned", "poisoned_at")
+    assert counted == [b"1", b"1", str(int(died_at)).encode()]
 
 
 async def test_a_bare_payload_that_killed_its_workers_is_buried_too(rig, reclaimer):

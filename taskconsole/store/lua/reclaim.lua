@@ -31,7 +31,11 @@ while redis.call('LMOVE', KEYS[2], KEYS[1], 'RIGHT', 'RIGHT') do requeued = requ
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[4])
 if requeued > 0 then redis.call('HINCRBY', KEYS[6], 'reclaimed', requeued) end
-if buried > 0 then redis.call('HINCRBY', KEYS[6], 'died', buried) end
+if buried > 0 then
+  redis.call('HINCRBY', KEYS[6], 'died', buried)
+  redis.call('HINCRBY', KEYS[6], 'poisoned', buried)
+  redis.call('HSET', KEYS[6], 'poisoned_at', time[1])
+end
 if lease or requeued + buried > 0 then
   redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[4])
   redis.call('PUBLISH', ARGV[2], ARGV[4])
