@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,31 +20,28 @@ from taskconsole.backends.base import (
 )
 from taskconsole.backends.delayed import DelayedTasks
 from taskconsole.backends.lookup import Lookup
+from taskconsole.backends.overview import OverviewReader
 from taskconsole.backends.rows import (
     WORKER_FIELDS,
     done_row,
-    enqueued_at,
-    integer,
     operator_event,
     pause_note,
-    server_info,
     task_row,
     worker_info,
 )
 from taskconsole.backends.schedules import ScheduleDesk, all_or_raise
 from taskconsole.backends.searching import TaskSearch
 from taskconsole.backends.server import ServerLook
-from taskconsole.errors import ConfigError, ScheduleError, StoreError, StoreUnavailable, WrongType
+from taskconsole.errors import ConfigError, ScheduleError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.state import State
-from taskconsole.model.stats import Overview, QueueStats
 from taskconsole.model.task import Envelope, bare_payload, check_size, encode
 from taskconsole.store.events import Listener
 from taskconsole.store.keys import DEFAULT_QUEUE, TOMBSTONE, Namespace, check_queue_name
 from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
-from taskconsole.store.wire import Wire, check_version
+from taskconsole.store.wire import Wire
 from taskconsole.store.workers import WorkerStore
 
 if TYPE_CHECKING:
@@ -58,23 +54,11 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.search import Progress, Search
     from taskconsole.model.server import ServerDetail
-    from taskconsole.model.stats import ServerInfo, TaskRow, WorkerInfo
+    from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Keys
 
 __all__ = ["NativeBackend"]
-
-HISTORY = 30
-"""Minutes of finished tasks behind a trend."""
-
-INFO_EVERY = 10.0
-"""Seconds between two looks at INFO."""
-
-LATE = 1.0
-"""Seconds after its time a delayed task counts as overdue."""
-
-UNFIRED = 30.0
-"""The same for a schedule: catching up after an outage takes its time."""
 
 LISTEN = 0.25
 """Seconds to wait for a message before looking at whether to stop."""
@@ -88,7 +72,8 @@ _json = msgspec.json.Encoder()
 class NativeBackend:
     """Taskconsole's queues in one Redis.
 
-    Four connections, so that none waits behind another: reading, acting, listening, and looking something up.
+    Four connections, so that none waits behind another: reading the overview, looking at whatever is on the screen,
+    acting, and listening.
 
     Args:
         settings: Where Redis is.
@@ -103,7 +88,7 @@ class NativeBackend:
         self._names = Namespace(settings.prefix)
         self._read = Wire(settings)
         self._act = Wire(settings)
-        self._search = Wire(settings)
+        self._look = Wire(settings)
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
         self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
         self._delayed = DelayedTasks(self._names, self._repeat_all)
@@ -116,173 +101,37 @@ class NativeBackend:
         )
         """Schedules, one by one."""
         self._extra = {check_queue_name(name) for name in queues}
-        self._lookup = Lookup(self._names, lambda calls: all_or_raise(self._search.run_all(calls)))
-        self._task_search = TaskSearch(self._names, self._search.run_all, self._extra)
+        self._lookup = Lookup(self._names, lambda calls: all_or_raise(self._look.run_all(calls)))
+        self._task_search = TaskSearch(self._names, self._look.run_all, self._extra)
         self._server_look = ServerLook(self._names, self._all, settings.client_name, self._extra)
+        self._overviews = OverviewReader(self._names, settings, self._read.run_all, self._extra)
         self._known: list[str] = []
-        self._server: ServerInfo | None = None
-        self._server_read = 0.0
         self._offset = 0.0
-        self._history: dict[str, tuple[int, deque[int]]] = {}
-        self._cost = 0
 
     @property
     def commands(self) -> int:
         """Commands sent so far; what the listening connection sends is not worth counting."""
-        return self._read.sent + self._act.sent
+        return self._read.sent + self._look.sent + self._act.sent
 
     # -- reading
 
     def overview(self) -> Overview:
-        """Read every queue: one pipeline for the queues known so far, one for their workers."""
-        self._cost = 0
-        began = time.monotonic()
-        self._greet()
-        now, known = self._all([self._reading.time(), self._reading.queues()])
-        rtt = time.monotonic() - began
-        self._offset = now - time.time()
-        names = self._with_default(known)
-        queues = self._queues(names, now)
-        self._known = names
-        assert self._server is not None
-        return Overview(at=now, server=self._server, queues=tuple(queues), rtt=rtt, commands=self._cost)
+        """Read every queue and its workers, in three round trips or four."""
+        overview = self._overviews.read()
+        self._offset = overview.at - time.time()
+        self._known = [queue.name for queue in overview.queues]
+        return overview
 
-    def _greet(self) -> None:
-        if self._server is not None and time.monotonic() - self._server_read < INFO_EVERY:
-            return
-        info = self._all([self._reading.info()])[0]
-        check_version("redis_version:" + info.get("redis_version", ""), self.address)
-        self._server = server_info(info, self.settings.url, self.address)
-        self._server_read = time.monotonic()
-
-    def _with_default(self, known: list[str]) -> list[str]:
-        names = set(known) | self._extra
-        if DEFAULT_QUEUE not in names:
-            k = self._names.of(DEFAULT_QUEUE)
-            kind, waiting = self._all([self._reading.kind(k.queue), self._reading.kind(self._names.public_delayed)])
-            if kind != "none" or waiting != "none" or not names:
-                names.add(DEFAULT_QUEUE)
-        return sorted(names)
-
-    def _queues(self, names: list[str], now: float) -> list[QueueStats]:
-        calls: list[Call[Any]] = []
-        for name in names:
-            calls += self._facts(self._names.of(name), now)
-        answers = iter(self._all(calls))
-        readings = [(name, [next(answers) for _ in self._facts(self._names.of(name), now)]) for name in names]
-        leases = {name: facts[6] if isinstance(facts[6], dict) else {} for name, facts in readings}
-        workers = self._loads(leases)
-        return [self._stats(name, facts, workers.get(name, []), now) for name, facts in readings]
-
-    def _facts(self, k: Keys, now: float) -> list[Call[Any]]:
-        r = self._reading
-        calls: list[Call[Any]] = [
-            r.length(k.queue),
-            r.size(k.delayed),
-            r.overdue(k.delayed, now - LATE),
-            r.size(k.dead),
-            r.paused(k),
-            r.counters(k),
-            r.leases(k),
-            r.next_to_run(k),
-            r.overdue(k.next, now - UNFIRED),
-        ]
-        if k.name == DEFAULT_QUEUE:
-            public = self._names.public_delayed
-            calls += [r.size(public), r.overdue(public, now - LATE)]
-        return calls
-
-    def _loads(self, leases: dict[str, dict[str, float]]) -> dict[str, list[tuple[float, int, int]]]:
-        """For each queue its workers' (end of lease, tasks in hand, concurrency)."""
-        pairs = [(name, wid, until) for name, found in leases.items() for wid, until in found.items()]
-        calls: list[Call[Any]] = []
-        for name, wid, _ in pairs:
-            k = self._names.of(name)
-            calls += [
-                self._reading.length(k.processing(wid)),
-                self._reading.worker_fields(k, wid, "concurrency"),
-            ]
-        answers = self._all(calls)
-        loads: dict[str, list[tuple[float, int, int]]] = {}
-        for i, (name, _, until) in enumerate(pairs):
-            held, fields = answers[2 * i], answers[2 * i + 1]
-            active = held if isinstance(held, int) else 0
-            capacity = integer(fields.get("concurrency")) if isinstance(fields, dict) else 0
-            loads.setdefault(name, []).append((until, active, capacity))
-        return loads
-
-    def _stats(self, name: str, facts: list[Any], workers: list[tuple[float, int, int]], now: float) -> QueueStats:
-        trouble = self._trouble(name, facts)
-        pending, delayed, overdue, dead, pause, counters, _, head, unfired = (
-            None if isinstance(fact, Exception) else fact for fact in facts[:9]
-        )
-        public = [0 if isinstance(fact, Exception) else fact for fact in facts[9:11]] or [0, 0]
-        counters = counters or {}
-        alive = [w for w in workers if w[0] > now]
-        return QueueStats(
-            name=name,
-            pending=max(0, (pending or 0) - counters.get("tombstones", 0)),
-            active=sum(active for _, active, _ in workers),
-            delayed=(delayed or 0) + public[0],
-            dead=dead or 0,
-            oldest=enqueued_at(head),
-            overdue=(overdue or 0) + public[1],
-            late_schedules=unfired or 0,
-            paused=pause_note(pause),
-            workers=len(alive),
-            capacity=sum(capacity for _, _, capacity in alive),
-            done_total=counters.get("done", 0),
-            failed_total=counters.get("failed", 0),
-            history=self._minutes(name, now),
-            trouble=trouble,
-        )
-
-    def _trouble(self, name: str, facts: list[Any]) -> str:
-        """Why a queue could not be read."""
-        refusal = next((fact for fact in facts if isinstance(fact, StoreError)), None)
-        return "" if refusal is None else str(self._wrong_type(name) or refusal)
-
-    def _wrong_type(self, name: str) -> WrongType | None:
-        """The key of a queue that holds something else."""
-        k = self._names.of(name)
-        wanted = {
-            k.queue: "list",
-            k.delayed: "zset",
-            k.next: "zset",
-            k.dead: "zset",
-            k.paused: "string",
-            k.stats: "hash",
-            k.workers: "zset",
-        }
-        if name == DEFAULT_QUEUE:
-            wanted[self._names.public_delayed] = "zset"
-        kinds = self._all([self._reading.kind(key) for key in wanted])
-        for (key, want), kind in zip(wanted.items(), kinds, strict=True):
-            if isinstance(kind, str) and kind not in {want, "none"}:
-                return WrongType(key, kind, want)
-        return None
-
-    def _minutes(self, name: str, now: float) -> tuple[int, ...]:
-        """Finished tasks per minute; past minutes no longer change, so they are read once."""
-        minute = int(now // 60)
-        k = self._names.of(name)
-        before, counts = self._history.get(name, (minute - HISTORY, deque(maxlen=HISTORY)))
-        if not counts:
-            before = minute - HISTORY
-        missing = list(range(max(before, minute - HISTORY + 1), minute + 1))
-        answers = self._all([self._reading.done_in_minute(k, m) for m in missing])
-        if counts and before in missing:
-            counts.pop()  # it was the running minute then
-        counts.extend(n if isinstance(n, int) else 0 for n in answers)
-        self._history[name] = (minute, counts)
-        return tuple(counts)
+    def server_alone(self) -> Overview:
+        """The server without its queues, for when `overview` says that it is not ready."""
+        return self._overviews.server_alone()
 
     def tasks(self, queue: str, state: State, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
         """A window of a queue's tasks and how many there are; `limit` is at most 500."""
         try:
             return self._window(queue, state, offset, max(0, min(limit, 500)))
         except WrongType as error:
-            raise (self._wrong_type(queue) or error) from None
+            raise (self._overviews.wrong_type(queue) or error) from None
 
     def _window(self, queue: str, state: State, offset: int, limit: int) -> tuple[list[TaskRow], int]:
         k = self._names.of(check_queue_name(queue))
@@ -324,7 +173,7 @@ class NativeBackend:
 
     def workers(self) -> list[WorkerInfo]:
         """Every worker, queue by queue, the ones with the freshest lease first."""
-        self._greet()
+        self._overviews.greet()
         now, known = self._one([self._reading.time(), self._reading.queues()])
         names = sorted(set(known) | self._extra)
         leases = self._all([self._reading.leases(self._names.of(name)) for name in names])
@@ -363,7 +212,7 @@ class NativeBackend:
         try:
             return self._lookup.task(row)
         except WrongType as error:
-            raise (self._wrong_type(row.queue) or error) from None
+            raise (self._overviews.wrong_type(row.queue) or error) from None
 
     def search(self, search: Search, report: Callable[[Progress], bool]) -> None:
         """Look through tasks, a thousand at a time and ten times a second, until `report` says False."""
@@ -477,7 +326,7 @@ class NativeBackend:
         try:
             return self._delayed.apply(command, token)
         except WrongType as error:
-            raise (self._wrong_type(command.queue) or error) from None
+            raise (self._overviews.wrong_type(command.queue) or error) from None
 
     def _on_schedule(self, command: ScheduleCommand, token: str) -> Applied:
         applied = self.desk.apply(command, token)
@@ -514,8 +363,7 @@ class NativeBackend:
     # -- plumbing
 
     def _all(self, calls: list[Call[Any]]) -> list[Any]:
-        self._cost += len(calls)
-        return self._read.run_all(calls)
+        return self._look.run_all(calls)
 
     def _one(self, calls: list[Call[Any]]) -> list[Any]:
         """As `_all`, but a refusal is raised."""
@@ -525,4 +373,4 @@ class NativeBackend:
         """Let go of every connection."""
         self._read.close()
         self._act.close()
-        self._search.close()
+        self._look.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from taskconsole.model.detail import as_seconds
 from taskconsole.model.state import State
 from taskconsole.model.stats import Pause, ServerInfo, TaskRow, WorkerInfo
 from taskconsole.model.task import Envelope, decode, original
+from taskconsole.store.reading import integer
 
 if TYPE_CHECKING:
     from taskconsole.model.event import EventKind
@@ -25,6 +27,7 @@ __all__ = [
     "enqueued_at",
     "integer",
     "moment_text",
+    "number",
     "operator_event",
     "pause_note",
     "server_info",
@@ -39,7 +42,7 @@ _json = msgspec.json.Encoder()
 
 WORKER_FIELDS = (
     "host", "pid", "version", "started", "seen", "concurrency", "active", "rss", "done", "failed", "quiet",
-    "blocked", "running",
+    "blocked", "skew", "lease", "running",
 )  # fmt: skip
 
 
@@ -47,7 +50,8 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
     """What INFO says, for the header and the verdicts."""
     if info.get("aof_enabled") == "1":
         persistence = "aof"
-    elif info.get("rdb_last_save_time") and info.get("rdb_saves", "0") != "0":
+    elif info.get("rdb_saves", "0") != "0" or info.get("rdb_last_bgsave_time_sec", "-1") != "-1":
+        # Redis 6.2 does not count its snapshots; the second says that there has been one.
         persistence = "rdb"
     else:
         persistence = "none seen"
@@ -61,6 +65,15 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
         eviction_policy=info.get("maxmemory_policy", ""),
         persistence=persistence,
         loopback=_is_loopback(url),
+        loading=info.get("loading") == "1",
+        loading_left=number(info.get("loading_eta_seconds")),
+        read_only=info.get("slave_read_only", "1") != "0",
+        master_link=info.get("master_link_status", ""),
+        save_failed=info.get("rdb_last_bgsave_status", "ok") != "ok",
+        last_save=number(info.get("rdb_last_save_time")),
+        aof_failed=info.get("aof_last_write_status", "ok") != "ok",
+        clients=integer(info.get("connected_clients")),
+        max_clients=integer(info.get("maxclients")),
     )
 
 
@@ -74,19 +87,13 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-def integer(value: str | bytes | None) -> int:
-    """A number out of Redis; 0 when it is none."""
+def number(value: str | bytes | None) -> float | None:
+    """A finite number out of Redis; None when it is none."""
     try:
-        return int(value or 0)
-    except ValueError:
-        return 0
-
-
-def _number(value: bytes | None) -> float | None:
-    try:
-        return None if value is None else float(value)
+        found = math.nan if value is None else float(value)
     except ValueError:
         return None
+    return found if math.isfinite(found) else None
 
 
 def enqueued_at(head: Seen | None) -> float | None:
@@ -177,7 +184,7 @@ def _arguments(fields: dict[str, Any]) -> str:
 
 
 def _whole(value: object, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else default
 
 
 def worker_info(queue: str, worker_id: str, until: float, fields: Any, held: Any, *, now: float) -> WorkerInfo:
@@ -189,8 +196,8 @@ def worker_info(queue: str, worker_id: str, until: float, fields: Any, held: Any
         host=known.get("host", b"").decode("utf-8", "backslashreplace"),
         pid=integer(known.get("pid")),
         version=known.get("version", b"").decode("utf-8", "backslashreplace"),
-        started=_number(known.get("started")),
-        seen=_number(known.get("seen")),
+        started=number(known.get("started")),
+        seen=number(known.get("seen")),
         lease_until=until,
         concurrency=integer(known.get("concurrency")),
         active=held if isinstance(held, int) else 0,
@@ -198,7 +205,9 @@ def worker_info(queue: str, worker_id: str, until: float, fields: Any, held: Any
         done=integer(known.get("done")),
         failed=integer(known.get("failed")),
         quiet=known.get("quiet") == b"1",
-        blocked=_number(known.get("blocked")) or 0.0,
+        blocked=number(known.get("blocked")) or 0.0,
+        skew=number(known.get("skew")),
+        lease=number(known.get("lease")) or 0.0,
         running=_running(known.get("running"), now),
     )
 

@@ -239,18 +239,22 @@ def _worker_cells(worker: WorkerInfo, now: float) -> tuple[object, ...]:
 
 @click.command(short_help="What is wrong, why, and what mends it.")
 @target_options
+@click.option("--rules", "wants_rules", is_flag=True, help="Print every rule and its thresholds; asks no Redis.")
 @json_option
 @click.pass_context
-def doctor(context: click.Context, /, *, wants_json: bool) -> int:
+def doctor(context: click.Context, /, *, wants_rules: bool, wants_json: bool) -> int:
     """Say what is wrong, on what evidence, since when, and which command mends it.
 
-    Ends with 0 when all is well, 1 for warnings, 2 for something critical.
+    Ends with 0 when all is well, 1 for warnings, 2 for something critical; notes are no warnings.
     """
     from taskconsole.model.verdict import Level, judge
 
+    if wants_rules:
+        _print_rules(wants_json=wants_json)
+        return 0
     with open_backend(target_of(context)) as backend:
         began = time.time()
-        overview = backend.overview()
+        overview = _diagnosed(backend)
         ended = time.time()
     # Redis read its clock some time in between; only what lies outside proves that the two differ.
     verdicts = judge(overview, local_time=min(max(overview.at, began), ended))
@@ -260,6 +264,36 @@ def doctor(context: click.Context, /, *, wants_json: bool) -> int:
     else:
         _print_verdicts(verdicts, overview)
     return 2 if Level.CRITICAL in levels else 1 if Level.WARNING in levels else 0
+
+
+def _diagnosed(backend: NativeBackend) -> Overview:
+    """A reading; of the server alone when it cannot be asked for more and says why itself.
+
+    Raises:
+        StoreNotReady: It cannot be asked, and nothing it says of itself explains it.
+    """
+    from taskconsole.errors import StoreNotReady
+    from taskconsole.model.verdict import Level, judge
+
+    try:
+        return backend.overview()
+    except StoreNotReady:
+        alone = backend.server_alone()
+        if not any(verdict.level is Level.CRITICAL for verdict in judge(alone)):
+            raise
+        return alone
+
+
+def _print_rules(*, wants_json: bool) -> None:
+    from taskconsole.model.verdict import RULES
+
+    if wants_json:
+        write_json([{**as_json(rule), "levels": [str(level) for level in rule.levels]} for rule in RULES])
+        return
+    for rule in RULES:
+        write_line(f"{rule.name} ({' or '.join(rule.levels)})")
+        for label, text in (("when:", rule.when), ("means:", rule.means), ("fix:", rule.fix)):
+            write_line(f"    {label:<7}{text}")
 
 
 def _print_verdicts(verdicts: list[Verdict], overview: Overview) -> None:
@@ -307,4 +341,6 @@ def _utc(at: float) -> str:
 
 
 def _size(n: int) -> str:
-    return f"{n / 1e9:.2f} GB" if n >= 10**9 else f"{n / 1e6:.1f} MB"
+    from taskconsole.model.phrase import size
+
+    return size(n)

@@ -25,12 +25,8 @@ def explain(queue: QueueStats, now: float, growth: float | None, *, read_only: b
     match queue.state:
         case QueueState.BROKEN:
             return safe(queue.trouble, 300), "look at the key with redis-cli TYPE, then rename or delete it"
-        case QueueState.NO_WORKERS:
-            if queue.active:
-                why = f"no live worker; {count(queue.active)} tasks return when the dead worker's lease ends"
-            else:
-                why = f"{count(queue.pending)} tasks wait and no worker serves this queue"
-            return why, f"start one: {worker_command(queue.name)}"
+        case QueueState.NO_WORKERS | QueueState.QUIET:
+            return _unclaimed(queue), f"start one: {worker_command(queue.name)}"
         case QueueState.PAUSED:
             reason = queue.paused.reason if queue.paused else ""
             why = f"paused {_paused_by(queue, now)}" + (f": {safe(reason, 200)}" if reason else "")
@@ -42,6 +38,15 @@ def explain(queue: QueueStats, now: float, growth: float | None, *, read_only: b
             return f"{queue.active} of {queue.capacity} slots at work", f"empty: {drain_eta(queue, growth)}"
         case _:
             return _idle(queue), "nothing to do"
+
+
+def _unclaimed(queue: QueueStats) -> str:
+    """Why nobody claims what is pending."""
+    if queue.workers:
+        return f"{count(queue.pending)} tasks wait and every worker was told to be quiet"
+    if queue.active:
+        return f"no live worker; {count(queue.active)} tasks return when the dead worker's lease ends"
+    return f"{count(queue.pending)} tasks wait and no worker serves this queue"
 
 
 def _idle(queue: QueueStats) -> str:

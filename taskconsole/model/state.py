@@ -22,6 +22,7 @@ class QueueState(StrEnum):
 
     PAUSED = "PAUSED"
     NO_WORKERS = "NO WORKERS"
+    QUIET = "QUIET"
     SATURATED = "SATURATED"
     BUSY = "BUSY"
     OK = "OK"

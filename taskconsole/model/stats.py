@@ -54,6 +54,26 @@ class QueueStats:
     """Tasks that finished or died per second since the previous reading."""
     trouble: str = ""
     """Why the queue cannot be read or worked, e.g. a key of another type; empty when it can."""
+    trouble_key: str = ""
+    """The Redis key that holds something else; empty when it is not known which."""
+    quiet: int = 0
+    """Those of `workers` that claim nothing more."""
+    last_lease: float | None = None
+    """When the last lease ended, if none is valid; None when it is not known."""
+    ailing: tuple[WorkerInfo, ...] = ()
+    """Workers worth a closer look: they died with tasks in hand, stand still, or their clocks differ; at most 20."""
+    poison: tuple[TaskRow, ...] = ()
+    """Tasks that more than one worker died with, as far as a cheap look shows them; without their payloads."""
+    overdue_since: float | None = None
+    """When the first overdue task was due; read only when several are."""
+    late_schedule: str = ""
+    """The late schedule that was due first."""
+    late_since: float | None = None
+    """When that one was due."""
+    dead_dropped: int = 0
+    """Dead tasks that had to go because there were too many, or for their age, since the queue was first seen."""
+    dead_cap: int = 0
+    """The most dead tasks that are kept; 0 when there is no limit."""
 
     @property
     def total(self) -> int:
@@ -69,6 +89,8 @@ class QueueStats:
             return QueueState.PAUSED
         if self.workers == 0:
             return QueueState.NO_WORKERS if self.pending + self.active else QueueState.OK
+        if self.pending and self.quiet >= self.workers:
+            return QueueState.QUIET
         if self.pending and self.active >= self.capacity:
             return QueueState.SATURATED
         return QueueState.BUSY if self.pending + self.active else QueueState.OK
@@ -93,6 +115,24 @@ class ServerInfo:
     """In words: `aof everysec`, `rdb`, `none`."""
     loopback: bool = True
     """The server is on this machine."""
+    loading: bool = False
+    """It reads its data from disk and answers little else."""
+    loading_left: float | None = None
+    """Seconds until it has, as it estimates itself."""
+    read_only: bool = True
+    """If it is a replica: it refuses writes."""
+    master_link: str = ""
+    """If it is a replica: whether it hears its primary, `up` or `down`."""
+    save_failed: bool = False
+    """The last snapshot could not be written."""
+    last_save: float | None = None
+    """When the last snapshot was written; before the first one, when the server started."""
+    aof_failed: bool = False
+    """The append-only file could not be written."""
+    clients: int = 0
+    """Connections."""
+    max_clients: int = 0
+    """The most there may be; 0 when it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +147,10 @@ class Overview:
     """Seconds the reading took, network included."""
     commands: int = 0
     """Redis commands this reading cost."""
+    trouble: str = ""
+    """Why the names of the queues cannot be read; empty when they can."""
+    trouble_key: str = ""
+    """The key that holds something else then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +202,10 @@ class WorkerInfo:
     """It claims no more tasks and finishes what it has."""
     blocked: float = 0.0
     """Seconds its event loop has not moved: a handler holds it."""
+    skew: float | None = None
+    """Seconds its clock is ahead of Redis's, as it measured it; None when it did not say."""
+    lease: float = 0.0
+    """Seconds its lease runs without being renewed; 0 when it did not say."""
     running: tuple[tuple[str, str, float], ...] = ()
     """(task id or empty, task name, seconds so far) of its longest-running tasks."""
 

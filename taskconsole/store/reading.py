@@ -11,10 +11,13 @@ from taskconsole.store.keys import is_queue_name
 if TYPE_CHECKING:
     from taskconsole.store.keys import Keys, Namespace
 
-__all__ = ["Facts", "ReadingStore", "Seen", "parse_info"]
+__all__ = ["Facts", "ReadingStore", "Seen", "integer", "parse_info"]
 
 PREVIEW = 4_096
 """Bytes of a payload that a window brings."""
+
+LARGEST = 2**63
+"""No counter of Redis reaches it."""
 
 MAX_QUEUES = 1_000
 MAX_WORKERS = 200
@@ -38,6 +41,15 @@ class Facts:
 
     active: int
     fields: dict[str, bytes]
+
+
+def integer(value: str | bytes | None) -> int:
+    """A whole number of 64 bits, as Redis counts; 0 for whatever else anybody may have written in its place."""
+    try:
+        found = int(value or 0)
+    except ValueError:
+        return 0
+    return found if abs(found) < LARGEST else 0
 
 
 def parse_info(raw: Any) -> dict[str, str]:
@@ -147,13 +159,13 @@ class ReadingStore:
             "HMGET",
             keys.stats,
             *names,
-            parse=lambda r: {n: _whole(v) for n, v in zip(names, r, strict=True)},
+            parse=lambda r: {n: integer(v) for n, v in zip(names, r, strict=True)},
         )
 
     @staticmethod
     def done_in_minute(keys: Keys, minute: int) -> Call[int]:
         """Tasks finished in one minute."""
-        return command("HGET", keys.minute(minute), "done", parse=_whole)
+        return command("HGET", keys.minute(minute), "done", parse=integer)
 
     @staticmethod
     def leases(keys: Keys) -> Call[dict[str, float]]:
@@ -196,14 +208,6 @@ class ReadingStore:
             count,
             parse=lambda r: [bytes(entry[1][1]) for entry in r],
         )
-
-
-def _whole(value: Any) -> int:
-    """A counter; 0 for what anybody may have written in its place."""
-    try:
-        return int(value or 0)
-    except ValueError:
-        return 0
 
 
 def _seen(reply: Any) -> list[Seen]:

@@ -71,7 +71,8 @@ def translate(error: Exception, address: str) -> TaskconsoleError:
         return AccessDenied(f"Redis at {address} refused access: {text}")
     if isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in text:
         return StoreFull(f"Redis at {address} is out of memory (maxmemory reached): nothing was written")
-    if isinstance(error, redis.BusyLoadingError):
+    if isinstance(error, redis.BusyLoadingError | redis.exceptions.MasterDownError | redis.ReadOnlyError):
+        # redis-py takes the code away from these.
         return StoreNotReady(f"Redis at {address} is not ready: {text[:300]}")
     if isinstance(error, redis.ResponseError):
         return _refusal(text, address)

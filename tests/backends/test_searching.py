@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 
@@ -245,7 +246,7 @@ def test_at_most_a_thousand_at_a_time_and_ten_times_a_second(backend, raw, monke
     raw.lpush("task_queue", *["x"] * 5_500)
     stamps: list[tuple[float, int]] = []
     backend.search(Search(text="y"), lambda p: stamps.append((time.monotonic(), p.looked)) or True)
-    steps = [b[1] - a[1] for a, b in zip(stamps, stamps[1:], strict=False)]
+    steps = [b[1] - a[1] for a, b in itertools.pairwise(stamps)]
     assert max(steps) == 1_000
     assert len(stamps) >= 6
     assert stamps[-1][0] - stamps[0][0] >= 0.09 * (len(stamps) - 1)

@@ -35,6 +35,7 @@ class QueueRow:
 _STATE_TONES = {
     QueueState.BROKEN: Tone.BAD,
     QueueState.NO_WORKERS: Tone.BAD,
+    QueueState.QUIET: Tone.BAD,
     QueueState.SATURATED: Tone.WARN,
     QueueState.PAUSED: Tone.WARN,
     QueueState.BUSY: Tone.GOOD,

@@ -23,6 +23,7 @@ __all__ = ["HelpScreen"]
 
 LEGEND = (
     ("NO WORKERS", "tasks wait and no live worker serves the queue"),
+    ("QUIET", "every worker was told to claim no more"),
     ("SATURATED", "every slot is taken and tasks wait"),
     ("PAUSED", "workers claim nothing until it is resumed"),
     ("BROKEN", "a key of the queue holds something else"),
