@@ -331,6 +331,7 @@ class Desk(Screen[None]):
     def _stop_typing(self) -> None:
         self.prompt.end()
         self.remove_class("-typing")
+        self.status.show(self._status)
         self._give_keys()
 
     @on(Prompt.Typed)

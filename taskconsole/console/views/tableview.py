@@ -40,7 +40,7 @@ class TableView(View, Generic[T]):
 
     COLUMNS: ClassVar[Sequence[Column[Any]]]
     EMPTY: ClassVar[str] = ""
-    """The sentence in place of rows when there are none."""
+    """What `empty` is at first."""
     ABOUT: ClassVar[int] = 4
     """Lines for what is said about the selected row, the rule above them included."""
     TITLED: ClassVar[bool] = True
@@ -64,6 +64,8 @@ class TableView(View, Generic[T]):
         self._filter = Filter.parse("")
         self._last_filter = self._filter
         self._order: tuple[int, bool] | None = None
+        self.empty = self.EMPTY
+        """The sentence in place of rows when there are none."""
         self.title_line = Lines(classes="title")
         self.grid: Grid[T] = Grid(self.COLUMNS, self.key, empty="", glyphs=look.glyphs, classes="grid")
         self.about_lines = Lines(classes="about")
@@ -145,7 +147,7 @@ class TableView(View, Generic[T]):
             self.grid.empty = "nothing matches the filter"
             self.grid.show(rows, self.now)
         else:
-            self.grid.empty = self.EMPTY if self._knows else "reading …"
+            self.grid.empty = self.empty if self._knows else "reading …"
             self.grid.show(rows, self.now, start=self.start, total=self.total)
         self.paint_title(len(rows))
         self.paint_about()

@@ -42,6 +42,7 @@ class TasksView(PagedView):
             place = Place(view=self.NAME, queue=self.place.queue or self._fullest(), state=place.state)
         super().open(place)
         self.grid.set_columns(TASKS[place.state])
+        self.empty = f"no task is {place.state}"
 
     @property
     def question(self) -> AskTasks | None:
@@ -49,11 +50,6 @@ class TasksView(PagedView):
         if not self.place.queue:
             return None
         return AskTasks(queue=self.place.queue, state=self.place.state, offset=self.first, limit=self.limit)
-
-    @property
-    def crumbs(self) -> tuple[str, ...]:
-        """The queue and the state."""
-        return (self.place.queue, self.place.state)
 
     def show_link(self, link: Link) -> None:
         """The first reading says which queues there are."""
