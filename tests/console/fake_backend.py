@@ -9,7 +9,8 @@ from dataclasses import replace
 from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind
-from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo
+from taskconsole.model.state import State
+from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo, TaskRow
 
 ALL = Can.ENQUEUE | Can.PAUSE | Can.EVENTS
 
@@ -123,6 +124,12 @@ class FakeBackend:
         self.apply_failure = None
         self.closed = False
         self.commands = 0
+        self.task_counts = {}
+        self.asked = []
+        self.details = {}
+        self.progresses = []
+        self.reported = 0
+        self.look_failure = None
         self._published = []
         self._lock = threading.Condition()
 
@@ -142,7 +149,45 @@ class FakeBackend:
         return Overview(at=self.clock(), server=server, queues=tuple(self.queues), rtt=0.0008, commands=7)
 
     def tasks(self, queue, state, *, offset=0, limit=50):
-        return [], 0
+        self.asked.append((queue, state, offset, limit))
+        self.commands += 2
+        if self.look_failure is not None:
+            raise self.look_failure
+        total = self.task_counts.get((queue, state), 0)
+        rows = [self.task_at(queue, state, i) for i in range(offset, min(offset + limit, total))]
+        return rows, total
+
+    def task_at(self, queue, state, i):
+        """The i-th task of a list, made when it is wanted: lists may have millions."""
+        return TaskRow(
+            queue=queue,
+            state=state,
+            name=f"send_{i % 3}",
+            id=f"id-{i:08d}",
+            at=self.clock() - 60,
+            args=f'"{i}@example.com"',
+            error="TimeoutError: read timed out" if state is State.DEAD else "",
+            size=61,
+            payload=b'{"task":"send_%d","id":"id-%08d"}' % (i % 3, i),
+            place=i,
+        )
+
+    def task(self, row):
+        if self.look_failure is not None:
+            raise self.look_failure
+        return self.details.get(row.id)
+
+    def delayed(self, *, offset=0, limit=50):
+        total = self.task_counts.get(("", State.DELAYED), 0)
+        rows = [self.task_at("mail", State.DELAYED, i) for i in range(offset, min(offset + limit, total))]
+        return [replace(row, at=self.clock() - 5 + 10 * i) for i, row in enumerate(rows, offset)], total
+
+    def search(self, search, report):
+        for progress in self.progresses:
+            self.gate.wait(20)
+            self.reported += 1
+            if not report(progress):
+                return
 
     def workers(self):
         return []

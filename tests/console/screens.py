@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+
+from taskconsole.console.app import Console
+from tests.console.fake_backend import FakeBackend
+
+
+@contextlib.asynccontextmanager
+async def running(backend=None, size=(80, 24), connect=None, **options):
+    """A console over a scripted backend, live unless it is told how to connect."""
+    backend = backend or FakeBackend()
+    app = Console(connect or (lambda: backend), address=backend.address, **options)
+    async with app.run_test(size=size) as pilot:
+        app.backend = backend
+        try:
+            if connect is None:
+                await until_shown(app, "LIVE" if size[0] >= 60 else "")
+                await until(lambda: app.queues.grid.rows or not backend.queues or options.get("start"))
+            await pilot.pause()
+            yield pilot
+        finally:
+            backend.gate.set()
 
 
 def lines_of(app):

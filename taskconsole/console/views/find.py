@@ -37,13 +37,9 @@ class FindView(TableView[TaskRow]):
 
     def open(self, place: Place) -> None:
         """Another search begins; one comes back to its results, as far as they had come."""
-        before = self.answer
-        same = place == self.place
-        super().open(place)
-        if same:
-            self.answer = before
-        else:
+        if place != self.place:
             self._stopped = False
+        super().open(place)
 
     @property
     def question(self) -> Seek | None:

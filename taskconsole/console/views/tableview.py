@@ -95,6 +95,10 @@ class TableView(View, Generic[T]):
         """What the table shows; not yet made safe. Empty for the plain name of the view."""
         return ""
 
+    def brief(self) -> str:
+        """The same in few words, for when there is more to say."""
+        return self.title()
+
     def about(self, row: T, width: int) -> Sequence[Line]:  # noqa: ARG002 (for those that say something)
         """What is said about the selected row, at most ABOUT lines."""
         return ()
@@ -160,25 +164,25 @@ class TableView(View, Generic[T]):
     def paint_title(self, shown: int) -> None:
         """One line: what is shown, how much of it, and what keeps the rest from being shown."""
         width = self.size.width
-        pieces = [safe(self.title() or self.NAME, 200)]
+        spoken: list[str] = []
         if self._filter:
             of = f"{count(len(self.loaded()))} loaded of {count(self.total)}" if self.PAGED else count(self.total)
-            pieces.append(f"filter {safe(self._filter.text, 60)}: {count(shown)} of {of}")
+            spoken.append(f"filter {safe(self._filter.text, 60)}: {count(shown)} of {of}")
         if self.grid.marks:
             there = {self.key(row) for row in self.grid.rows}
             hidden = len(self.grid.marks - there)
-            pieces.append(
-                f"{count(len(self.grid.marks))} marked" + (f" ({count(hidden)} not in sight)" if hidden else "")
-            )
+            out_of_sight = f" ({count(hidden)} not in sight)" if hidden else ""
+            spoken.append(f"{count(len(self.grid.marks))} marked{out_of_sight}")
         tone = Tone.TITLE
-        spoken = len(pieces) > 1
         if self.answer is not None and self.answer.error:
-            pieces.append(safe(self.answer.error, 200))
+            spoken.append(safe(self.answer.error, 200))
             tone = Tone.WARN
-        elif self.answer is not None and self.answer.took > 1:
-            pieces.append(f"took {duration(self.answer.took)}")
-        self.title_line.display = self.TITLED or spoken
-        self.title_line.show(((cell(" " + "   ".join(pieces), width, glyphs=self.look.glyphs), tone),))
+        elif self.answer is not None and self.answer.took > 1 and self.answer.final:
+            spoken.append(f"took {duration(self.answer.took)}")
+        self.title_line.display = self.TITLED or bool(spoken)
+        head = safe((self.brief() if spoken else self.title()) or self.NAME, 200)
+        text = " " + "   ".join([head, *spoken])
+        self.title_line.show(((cell(text, width, glyphs=self.look.glyphs), tone),))
 
     def paint_about(self) -> None:
         """The lines about the selected row."""

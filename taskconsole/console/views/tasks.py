@@ -77,6 +77,10 @@ class TasksView(PagedView):
         ]
         return f"{self.place.queue or 'no queue'}   [ {' | '.join(words)} ]"
 
+    def brief(self) -> str:
+        """The queue and the state."""
+        return f"{self.place.queue} {self.place.state.upper()}"
+
     def about(self, row: TaskRow, width: int) -> Sequence[Line]:
         """Its arguments, and why it failed."""
         lines = [("args", row.args or "none"), ("error", row.error or "-"), ("worker", row.worker or "-")]

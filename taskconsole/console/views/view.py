@@ -85,9 +85,10 @@ class View(Widget):
     # -- what it is told
 
     def open(self, place: Place) -> None:
-        """Show this from now on."""
+        """Show this from now on; what was known of it, when one comes back, stands until there is better."""
+        if place != self.place:
+            self.answer = None
         self.place = place
-        self.answer = None
 
     def show_link(self, link: Link) -> None:
         """A newer snapshot."""

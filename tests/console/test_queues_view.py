@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from rich.cells import cell_len
 
 from taskconsole.backends.base import Can, Enqueue, PauseQueue, ResumeQueue
-from taskconsole.console.app import Console
 from taskconsole.console.dialogs.enqueue import EnqueueForm
 from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.errors import AccessDenied, StoreFull, StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from tests.console.fake_backend import FakeBackend, queue
 from tests.console.hostile_texts import HOSTILE
-from tests.console.screens import lines_of, text_of, until, until_shown
-
-
-@contextlib.asynccontextmanager
-async def running(backend=None, size=(80, 24), connect=None, **options):
-    backend = backend or FakeBackend()
-    app = Console(connect or (lambda: backend), address=backend.address, **options)
-    async with app.run_test(size=size) as pilot:
-        app.backend = backend
-        try:
-            if connect is None:
-                await until_shown(app, "LIVE")
-                await until(lambda: app.queues.grid.rows or not backend.queues)
-            await pilot.pause()
-            yield pilot
-        finally:
-            backend.gate.set()
+from tests.console.screens import lines_of, running, text_of, until, until_shown
 
 
 async def test_eighty_by_twenty_four_is_complete():
