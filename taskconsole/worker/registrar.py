@@ -58,6 +58,8 @@ class Registrar:
             self._by_queue.setdefault(schedule.queue, []).append(schedule)
         self._complain = RateLimit(60)
         self._digests: dict[str, str] = {}
+        self._unmerged: set[str] = set()
+        """Queues with a schedule that cannot follow the code until somebody has mended what stands there."""
         self._alive: dict[str, frozenset[str]] = {}
         """The manifests of live apps, as of the last look."""
 
@@ -74,7 +76,8 @@ class Registrar:
         while True:
             try:
                 # Redis may have lost everything since, or another version of the app may have gone.
-                if fresh or not await self._confirm(queue, schedules) or await self._others_went(queue):
+                stale = fresh or queue in self._unmerged
+                if stale or not await self._confirm(queue, schedules) or await self._others_went(queue):
                     await self.run_once(queue)
                 fresh = False
             except (StoreError, StoreUnavailable) as error:
@@ -88,6 +91,7 @@ class Registrar:
         """Register all that code declares for a queue; returns how many were written."""
         schedules = self._by_queue.get(queue, [])
         written = 0
+        self._unmerged.discard(queue)
         for start in range(0, len(schedules), CHUNK):
             open_ones = schedules[start : start + CHUNK]
             for _ in range(ATTEMPTS):
@@ -161,7 +165,9 @@ class Registrar:
                 definition = decode_definition(merged(code or current, current, wanted))
             except ScheduleError as error:
                 extra = {"queue": queue, "schedule": schedule.name, "reason": str(error)}
-                log.warning("schedule does not follow the code: what stands in Redis was changed", extra=extra)
+                if self._complain(f"{queue}\0{schedule.name}"):
+                    log.warning("schedule does not follow the code: what stands in Redis was changed", extra=extra)
+                self._unmerged.add(queue)
                 return None
             if not code and before.owner != "code":
                 extra = {"queue": queue, "schedule": schedule.name}

@@ -199,6 +199,21 @@ async def test_a_definition_that_an_operator_broke_is_left_to_them(make_code, ra
     assert definition(raw)["args"] == [1]
 
 
+async def test_a_definition_that_has_been_mended_follows_the_code_again(make_code, raw, monkeypatch):
+    monkeypatch.setattr(registrar_module, "CONFIRM", 0.05)
+    await make_code(a={"args": [1]}).register()
+    sound = raw.hget(keys.schedules, "a")
+    raw.hset(keys.schedules, "a", b"{")
+    newer = make_code(a={"args": [2]}, b={})
+    running = asyncio.create_task(newer.registrar.run())
+    await eventually(lambda: raw.hexists(keys.schedules, "b"))
+    assert raw.hget(keys.schedules, "a") == b"{"
+    raw.hset(keys.schedules, "a", sound)
+    await eventually(lambda: definition(raw)["args"] == [2])
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_an_operators_schedule_of_that_name_is_left_alone(make_code, raw, schedules):
     await asyncio.to_thread(schedules.add, "a", Every(60), "mine", queue_name=QUEUE)
     before = raw.hgetall(keys.schedules)
