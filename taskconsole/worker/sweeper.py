@@ -90,9 +90,9 @@ class Sweeper:
             names = [name for name, _ in page if is_schedule_name(name)]
             if names:
                 found = await self._wire.run(self._store.definitions(queue, names))
-                for name, raw in zip(names, found, strict=True):
-                    if raw and self._is_readable(queue, name, raw):
-                        self._suspect_one(queue, name, raw)
+                there = [(name, raw) for name, raw in zip(names, found, strict=True) if raw]
+                for name, raw in await self._readable(queue, there):
+                    self._suspect_one(queue, name, raw)
             if cursor == 0:
                 return
 
@@ -101,7 +101,7 @@ class Sweeper:
             self._whereabouts.suspect(queue, name, NOW_AND_THEN)
 
     async def _page(self, queue: str, page: Sequence[tuple[str, bytes]]) -> int:
-        readable = [(name, raw) for name, raw in page if self._is_readable(queue, name, raw)]
+        readable = await self._readable(queue, page)
         if not readable:
             return 0
         names = [name for name, _ in readable]
@@ -121,10 +121,26 @@ class Sweeper:
                 await asyncio.sleep(0)
                 turn = time.monotonic()
         answers = await self._wire.run_all(calls)
+        refusal = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        if refusal is not None and self._complain(queue):
+            refused = sum(isinstance(answer, Exception) for answer in answers)
+            log.warning("schedules not put right", extra={"queue": queue, "n": refused, "reason": str(refusal)})
         done = answers.count(1)
         if done:
             log.info("schedules written by hand", extra={"queue": queue, "n": done})
         return done
+
+    async def _readable(self, queue: str, page: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """Those that are definitions; to read many for the first time takes a while."""
+        found: list[tuple[str, bytes]] = []
+        turn = time.monotonic()
+        for name, raw in page:
+            if self._is_readable(queue, name, raw):
+                found.append((name, raw))
+            if time.monotonic() - turn > SLICE:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        return found
 
     def _is_readable(self, queue: str, name: str, raw: bytes) -> bool:
         try:

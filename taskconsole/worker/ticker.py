@@ -72,6 +72,9 @@ LATE_RATE = 2_000.0
 BEATEN = 0.2
 """Seconds after which to look again when another was faster with as much as fits into one round trip."""
 
+SWEPT = 1.0
+"""Seconds from one look at definitions to the next when somebody calls for it again and again."""
+
 JUMPED = 0.1
 """Seconds by which our idea of Redis's clock must be wrong, beyond what a slow answer explains, to be put right."""
 
@@ -405,6 +408,7 @@ class Ticker:
 
     async def _sweep(self) -> None:
         """Look after the definitions of those queues for which it is our turn."""
+        swept = float("-inf")
         while True:
             await self._sweeper.wait()
             for watch in self._watches.values():
@@ -417,6 +421,10 @@ class Ticker:
                 except (StoreUnavailable, StoreError) as error:
                     if self._complain(f"sweep {watch.queue}"):
                         log.warning("definitions not read", extra={"queue": watch.queue, "reason": str(error)})
+            if time.monotonic() - swept < SWEPT:
+                # Who calls meanwhile is heard afterwards; who calls once is heard at once.
+                await asyncio.sleep(SWEPT)
+            swept = time.monotonic()
 
 
 def _make(name: str, definition: Definition, instant: float, now: float) -> Made:

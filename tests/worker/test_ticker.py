@@ -529,6 +529,67 @@ async def test_what_is_left_of_a_schedule_taken_out_by_hand_is_forgotten(open_of
     assert scene.raw.exists(keys.removed("s"))
 
 
+# -- definitions written by hand
+
+
+async def test_the_loop_goes_on_while_many_definitions_are_read_for_the_first_time(open_office, scene, monkeypatch):
+    office, read, longest = open_office(start=False), Definitions.read, 0.0
+    for n in range(200):
+        scene.raw.hset(scene.names.of(QUEUE).schedules, f"s{n}", '{"every":3600,"task":"work"}')
+
+    def slow(self, name, raw):
+        end = time.monotonic() + (0.002 if name not in seen else 0.0)
+        seen.add(name)
+        while time.monotonic() < end:
+            pass
+        return read(self, name, raw)
+
+    seen: set[str] = set()
+    monkeypatch.setattr(Definitions, "read", slow)
+    sweep = asyncio.create_task(office.ticker._sweeper.run_once(QUEUE))
+    while not sweep.done():
+        began = time.monotonic()
+        await asyncio.sleep(0)
+        longest = max(longest, time.monotonic() - began)
+    assert await sweep == len(seen) == 200
+    assert longest < 0.2
+
+
+@pytest.mark.no_key_leak
+async def test_a_definition_that_cannot_be_put_right_is_said(open_office, scene, caplog):
+    scene.raw.set(scene.names.of(QUEUE).code, "no hash")
+    scene.raw.hset(scene.names.of(QUEUE).schedules, "s", '{"every":3600,"task":"work"}')
+    office = open_office(start=False)
+    for _ in range(2):
+        assert await office.ticker._sweeper.run_once(QUEUE) == 0
+    assert [record.message for record in caplog.records].count("schedules not put right") == 1
+
+
+async def test_however_often_somebody_calls_definitions_are_looked_at_once_a_second(open_office, scene, monkeypatch):
+    office = open_office(start=False)
+    looks, look = [], office.ticker._sweeper.run_once
+
+    async def spy(queue):
+        looks.append(time.monotonic())
+        return await look(queue)
+
+    monkeypatch.setattr(office.ticker._sweeper, "run_once", spy)
+    office.start()
+    await scene.listening()
+    wake = scene.names.of(QUEUE).wake
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        scene.raw.publish(wake, "schedules")
+        await asyncio.sleep(0.005)
+    # The first call, just after the beginning, is heard at once.
+    assert 4 >= len(looks) >= 3
+    assert min(after - before for before, after in pairwise(looks[1:])) > 0.9 * ticker_module.SWEPT
+    # The last call is not lost: what was written before it is seen.
+    scene.raw.hset(scene.names.of(QUEUE).schedules, "s", '{"every":3600,"task":"work"}')
+    scene.raw.publish(wake, "schedules")
+    await eventually(lambda: scene.raw.zscore(scene.names.of(QUEUE).next, "s") is not None, 2.5)
+
+
 # -- what is late
 
 
