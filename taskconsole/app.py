@@ -9,7 +9,6 @@ import asyncio
 import datetime as dt
 import math
 import os
-import socket
 from dataclasses import dataclass, replace
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -33,7 +32,7 @@ from taskconsole.registry import (
     Registry,
     make_handler,
 )
-from taskconsole.schedules import ScheduleOptions, Schedules, build_definition
+from taskconsole.schedules import ScheduleOptions, Schedules, build_definition, process_name
 from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
 
 if TYPE_CHECKING:
@@ -355,7 +354,8 @@ class App:
             StoreError: Redis refused; or the search for the id ended at two million tasks, and it may still be there.
         """
         found, queue = _which(task, queue_name)
-        return self._backend().apply(Reschedule(queue=queue, task=found, due=_due(run_after), by=_process())).changed
+        command = Reschedule(queue=queue, task=found, due=_due(run_after), by=process_name())
+        return self._backend().apply(command).changed
 
     async def areschedule(
         self, task: TaskRef | str | bytes, run_after: RunAfter, *, queue_name: str | None = None
@@ -369,7 +369,7 @@ class App:
         Arguments and errors are those of `reschedule`.
         """
         found, queue = _which(task, queue_name)
-        return self._backend().apply(Delete(queue=queue, task=found, by=_process())).changed
+        return self._backend().apply(Delete(queue=queue, task=found, by=process_name())).changed
 
     async def adelete(self, task: TaskRef | str | bytes, *, queue_name: str | None = None) -> bool:
         """As `delete`, for asyncio, in a thread; when cancelled, it may still be done."""
@@ -417,8 +417,3 @@ def _which(task: TaskRef | str | bytes, queue_name: str | None) -> tuple[str | b
     if not isinstance(task, str | bytes):
         raise TypeError(f"a TaskRef, an id (str) or a payload (bytes) is needed, not a {type(task).__qualname__}")
     return task, DEFAULT_QUEUE if queue_name is None else queue_name
-
-
-def _process() -> str:
-    """Who acts, as others will read it."""
-    return f"process {os.getpid()}@{socket.gethostname()}"

@@ -17,7 +17,15 @@ from taskconsole.backends.base import (
     TriggerSchedule,
 )
 from taskconsole.errors import ScheduleError
-from taskconsole.model.definition import CatchUp, Definition, Overlap, Owner, encode_definition, moment_of
+from taskconsole.model.definition import (
+    CatchUp,
+    Definition,
+    Overlap,
+    Owner,
+    choice_of,
+    encode_definition,
+    moment_of,
+)
 from taskconsole.model.schedule import parse_interval
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule import Schedule
     from taskconsole.model.schedule_info import ScheduleInfo
 
-__all__ = ["ScheduleOptions", "Schedules", "build_definition"]
+__all__ = ["ScheduleOptions", "Schedules", "build_definition", "process_name"]
 
 
 class ScheduleOptions(TypedDict, total=False):
@@ -68,7 +76,7 @@ def build_definition(schedule: Schedule, task: str, options: ScheduleOptions, *,
             known[name] = _seconds(known[name])
     for name, kind in (("catch_up", CatchUp), ("overlap", Overlap)):
         if name in known:
-            known[name] = _choice(name, kind, known[name])
+            known[name] = choice_of(name, kind, known[name])
     for name in ("start", "end"):
         if known.get(name) is not None:
             known[name] = moment_of(known[name], name)
@@ -85,13 +93,6 @@ def build_definition(schedule: Schedule, task: str, options: ScheduleOptions, *,
 
 def _seconds(value: object) -> float:
     return 0.0 if value in {0, "0"} else parse_interval(value)
-
-
-def _choice(name: str, kind: type[CatchUp | Overlap], value: Any) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ScheduleError(f"{name}={value!r}: expected one of {', '.join(kind)}") from None
 
 
 class Schedules:
@@ -129,7 +130,7 @@ class Schedules:
         """
         definition = build_definition(schedule, task, options or {}, owner=Owner.OPERATOR)
         return self._apply(
-            AddSchedule(name=name, queue=queue_name, definition=definition, by=_process(), replace=replace)
+            AddSchedule(name=name, queue=queue_name, definition=definition, by=process_name(), replace=replace)
         )[0]
 
     def edit(self, name: str, *, queue_name: str | None = None, **changes: Any) -> bool:
@@ -138,30 +139,30 @@ class Schedules:
         None takes a field out. Returns False when it was so already.
         """
         shown = {field: _plain(value) for field, value in changes.items()}
-        return self._apply(EditSchedule(name=name, queue=queue_name, changes=shown, by=_process()))[1]
+        return self._apply(EditSchedule(name=name, queue=queue_name, changes=shown, by=process_name()))[1]
 
     def pause(self, name: str, reason: str = "", *, queue_name: str | None = None) -> bool:
         """Let it make no tasks; its place is kept. False when it was paused already."""
-        return self._apply(PauseSchedule(name=name, queue=queue_name, by=_process(), reason=reason))[1]
+        return self._apply(PauseSchedule(name=name, queue=queue_name, by=process_name(), reason=reason))[1]
 
     def resume(self, name: str, *, catch_up: bool = False, queue_name: str | None = None) -> bool:
         """Let it make tasks again; False when it was not paused.
 
         What passed during the pause has passed, unless `catch_up` says to treat it as missed.
         """
-        return self._apply(ResumeSchedule(name=name, queue=queue_name, by=_process(), catch_up=catch_up))[1]
+        return self._apply(ResumeSchedule(name=name, queue=queue_name, by=process_name(), catch_up=catch_up))[1]
 
     def trigger(self, name: str, *, queue_name: str | None = None) -> str:
         """Make one task of it now, whatever its overlap rule says; returns what was done, in words."""
-        return self._apply(TriggerSchedule(name=name, queue=queue_name, by=_process()))[0]
+        return self._apply(TriggerSchedule(name=name, queue=queue_name, by=process_name()))[0]
 
     def remove(self, name: str, *, queue_name: str | None = None) -> str:
         """Take it away; tasks that it has made stay. Returns what was done, in words."""
-        return self._apply(RemoveSchedule(name=name, queue=queue_name, by=_process()))[0]
+        return self._apply(RemoveSchedule(name=name, queue=queue_name, by=process_name()))[0]
 
     def restore(self, name: str, *, queue_name: str | None = None) -> bool:
         """Make it what the app's code declares, or bring back what was removed; False when it is so already."""
-        return self._apply(RestoreSchedule(name=name, queue=queue_name, by=_process()))[1]
+        return self._apply(RestoreSchedule(name=name, queue=queue_name, by=process_name()))[1]
 
     def list(self, *, queue_name: str | None = None) -> list[ScheduleInfo]:
         """Every schedule of a queue or of all queues, the next to fire first; at most 20,000."""
@@ -185,6 +186,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _process() -> str:
+def process_name() -> str:
     """Who acts, as others will read it."""
     return f"process {os.getpid()}@{socket.gethostname()}"

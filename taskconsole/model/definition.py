@@ -38,6 +38,7 @@ __all__ = [
     "Overlap",
     "Owner",
     "check_schedule_name",
+    "choice_of",
     "decode_definition",
     "encode_definition",
     "is_schedule_name",
@@ -390,8 +391,15 @@ def _seconds(fields: dict[str, Any], name: str, default: float) -> float:
 
 def _choice(fields: dict[str, Any], name: str, kind: type[StrEnum], default: Any) -> Any:
     value = fields.pop(name, None)
-    if value is None:
-        return default
+    return default if value is None else choice_of(name, kind, value)
+
+
+def choice_of(name: str, kind: type[StrEnum], value: Any) -> Any:
+    """The member of `kind` that `value` names, for the field `name`.
+
+    Raises:
+        ScheduleError: There is none.
+    """
     try:
         return kind(value)
     except ValueError:

@@ -12,6 +12,7 @@ from taskconsole.errors import ConfigError, StoreError, StoreUnavailable
 from taskconsole.model.task import Envelope, decode
 from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
 from taskconsole.worker.logs import RateLimit
+from taskconsole.worker.server_clock import EARLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,6 @@ OWN_POLL = 10.0
 
 BATCH = 500
 """Tasks in one move: a few milliseconds of Redis at most."""
-
-EARLY = 0.0008
-"""Seconds to wake before the time: timers are late, Redis itself decides what is due."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
@@ -13,6 +12,7 @@ from taskconsole.model.definition import decode_definition, encode_definition, m
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.firing import decode_position, encode_position, place
 from taskconsole.worker.logs import RateLimit
+from taskconsole.worker.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,6 @@ CHUNK = 500
 
 BATCH = 100
 """Schedules written in one round trip."""
-
-SLICE = 0.004
-"""Seconds of work without a turn of the loop."""
 
 ATTEMPTS = 5
 """How often to try when others write the same schedules at the same moment."""
@@ -118,15 +115,13 @@ class Registrar:
                 raise answer
         calls: list[Call[int]] = []
         asked: list[DeclaredSchedule] = []
-        turn = time.monotonic()
+        turns = Turns()
         for schedule, current, position, code in zip(schedules, *found, strict=True):
             call = self._call(queue, schedule, current, position, code)
             if call is not None:
                 calls.append(call)
                 asked.append(schedule)
-            if time.monotonic() - turn > SLICE:
-                await asyncio.sleep(0)
-                turn = time.monotonic()
+            await turns.pass_on()
         answers: list[Any] = []
         for start in range(0, len(calls), BATCH):
             answers += await self._wire.run_all(calls[start : start + BATCH])

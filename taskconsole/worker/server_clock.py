@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["ServerClock"]
+__all__ = ["EARLY", "ServerClock"]
+
+EARLY = 0.0008
+"""Seconds to wake before the time: timers are late, Redis itself decides what is due."""
 
 
 class ServerClock:

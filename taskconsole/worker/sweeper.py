@@ -14,6 +14,7 @@ from taskconsole.model.definition import Overlap, is_schedule_name
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.firing import decode_position, encode_position, go_on, place
 from taskconsole.worker.logs import RateLimit
+from taskconsole.worker.turns import Turns
 from taskconsole.worker.whereabouts import NOW_AND_THEN
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ log = logging.getLogger(__name__)
 
 EVERY = 9.0
 """Seconds between two looks at all definitions of a queue."""
-
-SLICE = 0.004
-"""Seconds of work without a turn of the loop."""
 
 
 class Sweeper:
@@ -112,14 +110,12 @@ class Sweeper:
             if isinstance(answer, Exception):
                 raise answer
         calls: list[Call[int]] = []
-        turn = time.monotonic()
+        turns = Turns()
         for (name, raw), position, at in zip(readable, positions, times, strict=True):
             call = self._mended(queue, name, raw, position, at)
             if call is not None:
                 calls.append(call)
-            if time.monotonic() - turn > SLICE:
-                await asyncio.sleep(0)
-                turn = time.monotonic()
+            await turns.pass_on()
         answers = await self._wire.run_all(calls)
         refusal = next((answer for answer in answers if isinstance(answer, Exception)), None)
         if refusal is not None and self._complain(queue):
@@ -133,13 +129,11 @@ class Sweeper:
     async def _readable(self, queue: str, page: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         """Those that are definitions; to read many for the first time takes a while."""
         found: list[tuple[str, bytes]] = []
-        turn = time.monotonic()
+        turns = Turns()
         for name, raw in page:
             if self._is_readable(queue, name, raw):
                 found.append((name, raw))
-            if time.monotonic() - turn > SLICE:
-                await asyncio.sleep(0)
-                turn = time.monotonic()
+            await turns.pass_on()
         return found
 
     def _is_readable(self, queue: str, name: str, raw: bytes) -> bool:

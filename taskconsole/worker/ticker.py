@@ -29,6 +29,8 @@ from taskconsole.model.firing import (
 from taskconsole.model.task import Envelope, encode
 from taskconsole.store.schedules import Agenda, Attendance, Due, Fired, Made
 from taskconsole.worker.logs import RateLimit
+from taskconsole.worker.server_clock import EARLY
+from taskconsole.worker.turns import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +51,6 @@ log = logging.getLogger(__name__)
 
 POLL = 10.0
 """Seconds between looks at a queue's schedules when nothing is due and nobody calls."""
-
-EARLY = 0.0008
-"""Seconds to wake before the time: timers are late, Redis itself decides what is due."""
 
 BATCH = 100
 """Schedules fired in one round trip."""
@@ -77,9 +76,6 @@ SWEPT = 1.0
 
 JUMPED = 0.1
 """Seconds by which our idea of Redis's clock must be wrong, beyond what a slow answer explains, to be put right."""
-
-SLICE = 0.004
-"""Seconds of planning without a turn of the loop."""
 
 LOGGED = 60.0
 """Seconds between two instants from which on a fire is worth a place in the log, which is capped."""
