@@ -71,7 +71,7 @@ def enqueue(
         raise ConfigError("--bare --count with a delay: equal members of a sorted set are one task")
     positional = tuple(json_value(text, f"argument {i}") for i, text in enumerate(args, 1))
     keyword = json_object(kwargs_json)
-    client = Client(replace(target_of(context).settings(), retry_for=RETRY_FOR))
+    client = Client(replace(target_of(context).settings(writes=True), retry_for=RETRY_FOR))
     try:
         parcels = _Parcels(client, name, due)
         sent = client.send(parcels.bare(task, count) if bare else parcels.full(task, positional, keyword, count))
@@ -266,7 +266,7 @@ def _which(task: str, *, is_payload: bool) -> str | bytes:
 
 
 def _on_task(context: click.Context, command: Any, task: str, *, wants_json: bool) -> int:
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(command)
     if wants_json:
         write_json({"queue": command.queue, "task": task, "changed": applied.changed})
@@ -300,7 +300,7 @@ def resume(context: click.Context, /, *, queue: str, wants_json: bool) -> int:
 
 
 def _apply(context: click.Context, command: Any, *, wants_json: bool) -> int:
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(command)
     if wants_json:
         write_json({"queue": command.queue, "changed": applied.changed})

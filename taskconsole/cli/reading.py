@@ -27,15 +27,15 @@ json_option = click.option("--json", "wants_json", is_flag=True, help="Print JSO
 
 
 @contextlib.contextmanager
-def open_backend(target: Target, *queues: str) -> Iterator[NativeBackend]:
+def open_backend(target: Target, *queues: str, writes: bool = False) -> Iterator[NativeBackend]:
     """A backend for one command; `queues` are looked at even when Redis has never heard of them.
 
     Raises:
-        ConfigError: The URL or a queue's name cannot be used.
+        ConfigError: The URL or a queue's name cannot be used, or the command writes and the context is read-only.
     """
     from taskconsole.backends.native import NativeBackend
 
-    with contextlib.closing(NativeBackend(target.settings(), queues)) as backend:
+    with contextlib.closing(NativeBackend(target.settings(writes=writes), (*target.queues(), *queues))) as backend:
         yield backend
 
 

@@ -33,6 +33,8 @@ COMMANDS = {
     "workers": "reading",
     "schedules": "schedules",
     "events": "following",
+    "contexts": "settings",
+    "keys": "settings",
     "enqueue": "operating",
     "reschedule": "operating",
     "delete": "operating",
@@ -88,7 +90,7 @@ def _without_headless(args: Sequence[str]) -> list[str]:
         if option == "--headless" and rest[i + 1 : i + 2] and rest[i + 1] in SERVICES:
             return [*rest[:i], *rest[i + 1 :]]
         # These take a value, which may look like anything.
-        i += 2 if rest[i] in {"-u", "--url", "--url-file", "--prefix"} else 1
+        i += 2 if rest[i] in {"-u", "--url", "--url-file", "-C", "--context", "--prefix"} else 1
     return rest
 
 
@@ -122,11 +124,17 @@ def root(context: click.Context, /, *, embedded: bool, read_only: bool, ascii_on
         return 0
     from taskconsole.cli.showing import Look, show, show_embedded
 
-    look = Look(read_only=read_only, ascii_only=ascii_only, mouse=mouse)
     target = target_of(context)
+    wished = target.file().console
+    named = target.context()
+    look = Look(
+        read_only=read_only or (named is not None and named.read_only and not embedded),
+        ascii_only=ascii_only or wished.ascii,
+        mouse=mouse or wished.mouse,
+    )
     if embedded:
         return show_embedded(target.prefix or "", look)
-    return show(target.settings(), look)
+    return show(target.settings(), look, queues=target.queues())
 
 
 def call(arguments: Sequence[str] | None = None) -> int:

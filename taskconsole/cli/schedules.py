@@ -169,7 +169,7 @@ def add(
     where = check_queue_name(DEFAULT_QUEUE if queue is None else queue)
     definition = _definition(**given)
     by = operator_name()
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=True) as backend:
         if paused:
             definition = replace(definition, paused=Pause(by=by, at=round(_now(backend), 3), reason=""))
         command = AddSchedule(name=name, queue=where, definition=definition, by=by, replace=replaces)
@@ -275,7 +275,7 @@ def edit(
         changes["tz"] = _zone(tz)
     if not changes:
         raise ConfigError("nothing to change: give an option, see --help")
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=True) as backend:
         info = backend.desk.get(name, queue)
         _check_applicable(info, changes)
         command = EditSchedule(name=name, queue=info.queue, changes=changes, by=operator_name())
@@ -407,7 +407,7 @@ def remove(context: click.Context, /, *, name: str, yes: bool, queue: str | None
 
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigError("remove asks first, and there is no terminal to ask on: give --yes")
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=True) as backend:
         info = backend.desk.get(name, queue)
         if not yes and not _confirmed(_question(info)):
             say("nothing was removed")
@@ -441,7 +441,7 @@ def restore(context: click.Context, /, *, name: str, queue: str | None, wants_js
     """Make the schedule NAME what the app's code declares, or bring back what was removed."""
     from taskconsole.backends.base import RestoreSchedule
 
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(RestoreSchedule(name=name, queue=queue, by=operator_name()))
     _say_applied(applied, name, queue, wants_json=wants_json)
     return 0
@@ -527,7 +527,7 @@ def _act(
     *,
     wants_json: bool,
 ) -> int:
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=True) as backend:
         where = backend.desk.get(name, queue).queue
         applied = backend.apply(command(where))
     _say_applied(applied, name, where, wants_json=wants_json)

@@ -107,13 +107,14 @@ def worker(
     """Run the tasks of some queues until SIGTERM or Ctrl-C; a second one ends it at once.
 
     Without -q every queue that the App's tasks name is served, the default queue always among them.
-    The URL is that of --url or --url-file, else TASKCONSOLE_URL, else the App's own.
+    The URL is that of --url, --url-file or -C, else TASKCONSOLE_URL, else the App's own.
     """
     from taskconsole.errors import ConfigError
     from taskconsole.worker.options import WorkerOptions, parse_queues
 
     if app_path is None:
         raise ConfigError("a worker needs -A module:app, the App whose tasks it runs, e.g. -A myapp.tasks:app")
+    target_of(context).refuse_if_read_only(named=True)
     plan = parse_queues(queues) if queues is not None else None
     _set_up_logging(as_json=log_json, level=log_level)
     if processes > 1:
@@ -158,6 +159,7 @@ def scheduler(
 
     plan = parse_queues(queues) if queues is not None else None
     target = target_of(context)
+    target.refuse_if_read_only(named=app_path is not None)
     _set_up_logging(as_json=log_json, level=log_level)
     app = _bound(app_path, target, show_traceback=show_traceback) if app_path is not None else None
     settings = target.settings() if app is None else app.settings
@@ -180,7 +182,7 @@ def _bound(path: str, target: Target, *, show_traceback: bool) -> App:
     """The App, talking to the Redis of the command line if that names one."""
     from taskconsole.client import Client
 
-    url = target.given_url()
+    url, prefix = target.given_url(), target.given_prefix()
     if url is not None:
         # Also for what is imported now, and for the child processes of `process=True` tasks.
         os.environ["TASKCONSOLE_URL"] = url
@@ -188,7 +190,7 @@ def _bound(path: str, target: Target, *, show_traceback: bool) -> App:
     settings = replace(
         app.settings,
         url=app.settings.url if url is None else url,
-        prefix=app.settings.prefix if target.prefix is None else target.prefix,
+        prefix=app.settings.prefix if prefix is None else prefix,
     )
     if settings != app.settings:
         app.settings, app.client = settings, Client(settings)
@@ -274,11 +276,11 @@ def _supervise(context: click.Context, *, processes: int, grace: float) -> int:
     from taskconsole.worker.supervisor import Supervisor
 
     target = target_of(context)
-    url = target.given_url()
+    url, prefix = target.given_url(), target.given_prefix()
     environment = os.environ if url is None else {**os.environ, "TASKCONSOLE_URL": url}
     command = [sys.executable, "-m", "taskconsole", "worker", *_repeated(context)]
-    if target.prefix is not None:
-        command += ["--prefix", target.prefix]
+    if prefix is not None:
+        command += ["--prefix", prefix]
     supervisor = Supervisor(
         lambda tether: [*command, "--tether", str(tether)], count=processes, grace=grace, environment=environment
     )

@@ -34,8 +34,10 @@ class Look:
     mouse: bool = False
 
 
-def show(settings: Settings, look: Look, *, offer: str = OFFER) -> int:
+def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[str, ...] = ()) -> int:
     """The console; one reading in plain text where there is no terminal for it.
+
+    `queues` are looked at even when Redis has never heard of them.
 
     Raises:
         StoreUnavailable: No terminal, and no Redis. With a terminal the console says so itself.
@@ -43,7 +45,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER) -> int:
     from taskconsole.backends.native import NativeBackend
 
     if not is_terminal():
-        backend = NativeBackend(settings)
+        backend = NativeBackend(settings, queues)
         try:
             print_status(backend.overview())
         finally:
@@ -52,9 +54,9 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER) -> int:
     from taskconsole.console.app import run_console
 
     # A setting that cannot be used is said here, in one line, and not on the screen again and again.
-    NativeBackend(settings).close()
+    NativeBackend(settings, queues).close()
     return run_console(
-        lambda: NativeBackend(settings),
+        lambda: NativeBackend(settings, queues),
         address=settings.address,
         read_only=look.read_only,
         ascii_only=look.ascii_only,

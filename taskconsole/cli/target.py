@@ -1,9 +1,8 @@
-"""Which Redis a command talks to: flags, then a file, then the environment, then what the caller offers."""
+"""Which Redis a command talks to: flags, then the environment, then `config.toml`, then what the caller offers."""
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,13 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.config import Settings
+    from taskconsole.settings_file import NamedContext, SettingsFile
 
 __all__ = ["Target", "secrets_of", "target_of", "target_options"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-MAX_URL_FILE = 4096
-"""Bytes; a URL is never longer."""
 
 
 class Target:
@@ -31,12 +28,50 @@ class Target:
         self.url_flag: str | None = None
         self.url_file: str | None = None
         self.url_read: str | None = None
-        """What the file said."""
+        """What the file said, or the context."""
+        self.context_name: str | None = None
         self.prefix: str | None = None
+        self._file: SettingsFile | None = None
         self._warned = False
 
+    def file(self) -> SettingsFile:
+        """What `config.toml` says, read once.
+
+        Raises:
+            ConfigError: It cannot be used.
+        """
+        if self._file is None:
+            from taskconsole.settings_file import read_settings_file
+
+            self._file = found = read_settings_file(os.environ)
+            if found.mode & 0o044 and any(secrets_of(context.url) for context in found.contexts.values()):
+                say(f"{found.path} holds a password and has mode {found.mode:04o}: run chmod 600 on it")
+        return self._file
+
+    def named_context(self) -> NamedContext | None:
+        """The context of `-C`; None without it.
+
+        Raises:
+            ConfigError: There is none of that name.
+        """
+        return None if self.context_name is None else self.file().context(self.context_name)
+
+    def context(self) -> NamedContext | None:
+        """The context of `-C`, else the file's own choice where nothing names a server; None when there is neither.
+
+        Raises:
+            ConfigError: There is none of that name, or the file cannot be used.
+        """
+        if self.context_name is not None:
+            return self.named_context()
+        given = self.url_flag or self.url_file or os.environ.get("TASKCONSOLE_URL")
+        return None if given else self.file().default
+
     def given_url(self) -> str | None:
-        """The URL of `--url`, `--url-file` or TASKCONSOLE_URL, checked; None when there is none of them.
+        """The URL of `--url`, `--url-file`, `-C` or TASKCONSOLE_URL, checked; None when there is none of them.
+
+        The file's own choice is not among them: an App that says where its Redis is must not meet another
+        one because of a file in the operator's home.
 
         Raises:
             ConfigError: It names no Redis, or the file cannot be used.
@@ -51,20 +86,67 @@ class Target:
             self._warn_about_password(self.url_flag)
             return self.url_flag
         if self.url_file is not None:
-            self.url_read = _read_url(self.url_file)
+            from taskconsole.settings_file import read_url_file
+
+            self.url_read = read_url_file(self.url_file, "--url-file")
             return check_url(self.url_read)
+        named = self.named_context()
+        if named is not None:
+            self.url_read = named.read_url()
+            return self.url_read
         from_environment = os.environ.get("TASKCONSOLE_URL")
         return check_url(from_environment) if from_environment else None
 
-    def settings(self) -> Settings:
-        """The settings for a command that has no App: the given URL, else REDIS_URL, else localhost.
+    def given_prefix(self) -> str | None:
+        """The prefix of `--prefix` or `-C`; None when there is none of them.
 
         Raises:
-            ConfigError: They cannot be used.
+            ConfigError: There is no such context.
+        """
+        if self.prefix is not None:
+            return self.prefix
+        named = self.named_context()
+        return (named.prefix or None) if named is not None else None
+
+    def settings(self, *, writes: bool = False) -> Settings:
+        """The settings for a command that has no App: the given URL, the file's own choice, REDIS_URL, localhost.
+
+        Raises:
+            ConfigError: They cannot be used, or the command writes and the context is read-only.
         """
         from taskconsole.config import Settings, check_url, url_from_environment
 
-        return Settings(url=check_url(url_from_environment(self.given_url())), prefix=self.prefix or "")
+        if writes:
+            self.refuse_if_read_only()
+        url, context = self.given_url(), self.context()
+        if url is None and context is not None:
+            url = self.url_read = context.read_url()
+        prefix = self.prefix if self.prefix is not None or context is None else context.prefix
+        return Settings(url=check_url(url_from_environment(url)), prefix=prefix or "")
+
+    def refuse_if_read_only(self, *, named: bool = False) -> None:
+        """Let a command that writes go no further in a context that is only looked at.
+
+        Args:
+            named: Only the context of `-C` counts: the command has an App, which brings its own server.
+
+        Raises:
+            ConfigError: It is read-only, or cannot be used.
+        """
+        from taskconsole.errors import ConfigError
+
+        context = self.named_context() if named else self.context()
+        if context is not None and context.read_only:
+            raise ConfigError(f"context {context.name!r} is read-only: {self.file().path} says so")
+
+    def queues(self) -> tuple[str, ...]:
+        """Queues the context wants looked at.
+
+        Raises:
+            ConfigError: There is no such context, or the file cannot be used.
+        """
+        context = self.context()
+        return () if context is None else context.queues
 
     def _warn_about_password(self, url: str) -> None:
         if not self._warned and secrets_of(url):
@@ -82,28 +164,6 @@ def secrets_of(url: str) -> set[str]:
     except ValueError:
         return set()
     return {secret for text in written for secret in (text, unquote(text)) if secret}
-
-
-def _read_url(path: str) -> str:
-    """The first line of a file that nobody else may read.
-
-    Raises:
-        ConfigError: Others may read it, or it cannot be read.
-    """
-    from taskconsole.errors import ConfigError
-
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - the mode is asked of the open file, not of a name
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            content = file.read(MAX_URL_FILE)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read --url-file: {getattr(error, 'strerror', None) or error}") from None
-    if mode & 0o177:
-        raise ConfigError(f"--url-file has mode {mode:04o}: others may read it; run chmod 600 on it")
-    line = content.decode("utf-8", "replace").strip().partition("\n")[0].strip()
-    if not line:
-        raise ConfigError("--url-file is empty")
-    return line
 
 
 def target_of(context: click.Context) -> Target:
@@ -127,6 +187,15 @@ def target_options(function: F) -> F:
             help="Put in front of every key.",
         ),
         click.option(
+            "-C",
+            "--context",
+            "context_name",
+            metavar="NAME",
+            expose_value=False,
+            callback=_keep,
+            help="A server by its name in config.toml; `taskconsole contexts` lists them.",
+        ),
+        click.option(
             "--url-file",
             "url_file",
             metavar="FILE",
@@ -141,7 +210,7 @@ def target_options(function: F) -> F:
             metavar="URL",
             expose_value=False,
             callback=_keep,
-            help="redis://, rediss:// or unix://; else TASKCONSOLE_URL, REDIS_URL, localhost.",
+            help="redis://, rediss:// or unix://; else -C, TASKCONSOLE_URL, config.toml, REDIS_URL, localhost.",
         ),
     ):
         function = declare(function)
