@@ -31,7 +31,6 @@ What is unknown or wrong is an error of one line; a misspelt `read_only` must no
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from dataclasses import dataclass, field, replace
@@ -255,7 +254,7 @@ def _context(table: _Table, path: Path) -> NamedContext:
     context = NamedContext(
         name=name,
         url=url,
-        url_file=path.parent / Path(url_file).expanduser() if url_file else None,
+        url_file=path.parent / _expanded(table, url_file) if url_file else None,
         prefix=table.text("prefix"),
         queues=table.texts("queues"),
         read_only=table.flag("read_only"),
@@ -271,6 +270,13 @@ def _context(table: _Table, path: Path) -> NamedContext:
         except ConfigError as error:
             table.refuse("url", str(error))
     return context
+
+
+def _expanded(table: _Table, typed: str) -> Path:
+    try:
+        return Path(typed).expanduser()
+    except RuntimeError:
+        table.refuse("url_file", "cannot tell where that home directory is")
 
 
 def _console(table: _Table) -> ConsoleSettings:
@@ -311,12 +317,8 @@ class _Table:
 
     def number(self, key: str, *, default: float, least: float, most: float) -> float:
         def fits(value: Any) -> bool:
-            return (
-                isinstance(value, int | float)
-                and not isinstance(value, bool)
-                and math.isfinite(value)
-                and least <= value <= most
-            )
+            # NaN, which compares as false, is refused too.
+            return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
         return float(self._take(key, default, fits, f"must be a number from {least:g} to {most:g}"))
 

@@ -101,6 +101,7 @@ def test_an_empty_file_says_nothing(read, tmp_path):
         ('[contexts.prod]\nurl = "redis://h"\ncolour = "mauve"', "contexts.prod.colour: must be one of red, green"),
         ("[contexts.prod]", "contexts.prod.url: give either url or url_file"),
         ('[contexts.prod]\nurl = "redis://h"\nurl_file = "x"', "contexts.prod.url: give either url or url_file"),
+        ('[contexts.prod]\nurl_file = "~nobody-of-that-name/x"', "contexts.prod.url_file: cannot tell where"),
         ('[contexts.prod]\nurl = "http://:S3cr3t@h"', "contexts.prod.url: bad Redis URL (http://)"),
         ('[contexts.prod]\nurl = "redis://:S3cr3t@h:x"', "contexts.prod.url: bad Redis URL"),
         ('[contexts.prod]\nurl = ["redis://:S3cr3t@h"]', "contexts.prod.url: must be text on one line"),

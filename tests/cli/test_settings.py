@@ -8,6 +8,7 @@ import os
 import pytest
 
 from taskconsole.cli.root import _without_headless, call
+from taskconsole.cli.showing import Look
 from taskconsole.cli.target import Target
 from taskconsole.console.actions import key_table
 from taskconsole.errors import ConfigError
@@ -70,6 +71,32 @@ def test_the_files_own_choice_is_not_for_apps(config, monkeypatch):
     assert target(context_name="home").given_url() == "redis://home/1"
     assert target(context_name="home").given_prefix() == "p:"
     assert target(context_name="home", prefix="q:").given_prefix() == "q:"
+
+    config('context = "home"\n' + one("redis://home/1", "home", read_only=True))
+    target().refuse_if_read_only(named=True)
+    with pytest.raises(ConfigError, match="context 'home' is read-only"):
+        target().refuse_if_read_only()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "look"),
+    [
+        (["-C", "here"], Look(read_only=True, ascii_only=True, mouse=True)),
+        (["-C", "other"], Look(ascii_only=True, mouse=True)),
+        (["-C", "other", "--read-only"], Look(read_only=True, ascii_only=True, mouse=True)),
+    ],
+    ids=str,
+)
+def test_the_console_looks_as_the_file_says(config, cli, monkeypatch, arguments, look):
+    seen = []
+    monkeypatch.setattr("taskconsole.cli.showing.show", lambda *given, queues: seen.append((given[1], queues)) or 0)
+    config(
+        one("redis://h/1", read_only=True, queues=["a"])
+        + one("redis://h/2", "other")
+        + "[console]\nascii = true\nmouse = true\n"
+    )
+    assert cli(*arguments).code == 0
+    assert seen == [(look, ("a",) if "here" in arguments else ())]
 
 
 def test_a_broken_file_does_not_stop_who_does_not_need_it(config, store_url, cli):
