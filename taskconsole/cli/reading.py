@@ -180,7 +180,7 @@ def workers(context: click.Context, /, *, quiet: str | None, stop: str | None, w
 
     if quiet is not None and stop is not None:
         raise ConfigError("give --quiet or --stop, not both")
-    with open_backend(target_of(context)) as backend:
+    with open_backend(target_of(context), writes=quiet is not None or stop is not None) as backend:
         if quiet is not None:
             applied = backend.signal(quiet, "quiet")
         elif stop is not None:

@@ -135,6 +135,8 @@ def test_a_context_has_a_prefix_and_queues(config, store_url, cli, raw, monkeypa
         ["schedules", "pause", "x"],
         ["schedules", "remove", "x", "--yes"],
         ["schedules", "restore", "x"],
+        ["workers", "--quiet", "x"],
+        ["workers", "--stop", "x"],
         ["worker", "-A", "tests.cli.program:app", "--burst"],
         ["worker", "-A", "tests.cli.program:app", "--processes", "2"],
         ["scheduler"],
