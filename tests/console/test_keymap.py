@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from taskconsole.console import actions
 from taskconsole.console.keymap import check_keymap
 from taskconsole.errors import ConfigError
+from tests.console.test_console_rules import every_action
 
 ACTIONS = [
     ("app.help", "question_mark"),
     ("app.quit", "q,ctrl+c"),
     ("app.back", "escape"),
+    ("view.queues", "1"),
     ("move.down", "j,down"),
     ("move.up", "k,up"),
     ("queues.pause", "p"),
@@ -78,6 +79,7 @@ def test_keys_get_the_names_textual_gives_them(typed, key):
         ({"queues.pause": "1,2,3,4,5,6,7,8,9,0,x"}, "queues.pause: 10 keys at most"),
         ({"queues.pause": "P"}, "queues.pause: 'P' is the key of queues.purge too"),
         ({"queues.pause": "x,?"}, "queues.pause: 'question_mark' is the key of app.help too"),
+        ({"queues.pause": "1"}, "queues.pause: '1' is the key of view.queues too"),
         ({"app.help": "d"}, "app.help: 'd' is the key of tasks.delete too"),
         ({"app.help": "x", "queues.pause": "x"}, "app.help: 'x' is the key of queues.pause too"),
         ({"move.down": "ctrl+c"}, "move.down: 'ctrl+c' is the key of app.quit too"),
@@ -119,8 +121,7 @@ def test_any_file_gives_a_keymap_or_a_line(keys):
 
 
 def test_the_consoles_own_keys_are_all_keys():
-    every = [a for group in (actions.ACTIONS, actions.QUEUES, actions.LOG, actions.MOTIONS) for a in group]
-    pairs = [(action.id, action.key) for action in every]
+    pairs = [(action.id, action.key) for action in every_action()]
     assert check_keymap(dict(pairs), pairs) == dict(pairs)
 
 
