@@ -14,7 +14,7 @@
     colour = "red"
 
     [keys]
-    "queues.pause" = "p,space"           # `taskconsole keys` prints the ids
+    "queues.pause" = "p,f2"              # `taskconsole keys` prints the ids
 
     [console]
     theme = "ansi-dark"
