@@ -26,6 +26,7 @@ from taskconsole.errors import StoreNotReady
 from taskconsole.model.state import QueueState
 from taskconsole.model.stats import Overview
 from taskconsole.model.verdict import RULES, Verdict, judge
+from taskconsole.store.call import Call
 from taskconsole.store.tasks import DEAD_CAP
 from tests.servers import (
     ROOT,
@@ -794,3 +795,35 @@ def test_the_trend_follows_the_counters_between_two_looks_at_the_minutes(doctor)
         assert sum(backend.overview().queues[0].history) == 12, "a counter that was reset takes nothing back"
         finished(2)
         assert sum(backend.overview().queues[0].history) == 14
+
+
+def test_a_minute_that_has_passed_is_read_once_more_in_full(doctor):
+    minute = int(doctor.raw.time()[0]) // 60
+    doctor.raw.sadd("taskconsole:queues", "mail")
+    for past, count in ((2, 1), (1, 4), (0, 7)):
+        doctor.raw.hset(f"{{mail}}:stats:{minute - past}", "done", count)
+    backend = NativeBackend(Settings(url=doctor.url))
+    reading = backend._overviews._reading
+    with closing(backend):
+        reading.time = lambda: Call(("TIME",), lambda _: (minute - 1) * 60.0)
+        assert backend.overview().queues[0].history[-2:] == (1, 4)
+        doctor.raw.hset(f"{{mail}}:stats:{minute - 1}", "done", 6)
+        reading.time = lambda: Call(("TIME",), lambda _: minute * 60.0)
+        history = backend.overview().queues[0].history
+    assert (len(history), history[-3:]) == (30, (1, 6, 7))
+
+
+def test_an_answer_that_means_not_now_is_not_taken_for_zero(doctor):
+    doctor.pend("mail", 3)
+    backend = NativeBackend(Settings(url=doctor.url))
+    reader = backend._overviews
+    run_all = reader._run_all
+    refusal = StoreNotReady("its primary is gone")
+
+    def refused(calls: list[Call[Any]]) -> list[Any]:
+        answers = zip(calls, run_all(calls), strict=True)
+        return [refusal if call.args[0] == "LLEN" else answer for call, answer in answers]
+
+    reader._run_all = refused
+    with closing(backend), pytest.raises(StoreNotReady, match="its primary is gone"):
+        backend.overview()
