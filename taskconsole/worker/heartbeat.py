@@ -143,7 +143,7 @@ class Heartbeat:
 
     def _heard(self, lane: Lane, answer: Any, sent: float) -> bool:
         if isinstance(answer, Pulse):
-            self._clock.set(answer.now, sent, time.monotonic())
+            self._clock.set(answer.now, sent, time.monotonic(), grain=0.001)
             lane.sums.listening = answer.listeners > 0
             if answer.command:
                 self._call(self._on_command, answer.command)

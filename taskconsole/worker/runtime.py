@@ -261,7 +261,7 @@ class Worker:
         for lane in self.lanes:
             sent = time.monotonic()
             now = await lane.register({**fields, "started": self.started, "seen": round(self.clock.now(), 3)})
-            self.clock.set(now, sent, time.monotonic())
+            self.clock.set(now, sent, time.monotonic(), grain=0.001)
             # A full Redis refuses this; a worker must be able to start all the same, to drain it.
             with contextlib.suppress(StoreFull):
                 await self._side.run(self._store.announce(lane.queue))
