@@ -132,9 +132,20 @@ class TaskStore:
         )
 
     def step(
-        self, queue: str, worker_id: str, *, seq: int, claim: int, lease_ms: int, acks: Sequence[bytes]
+        self,
+        queue: str,
+        worker_id: str,
+        *,
+        seq: int,
+        claim: int,
+        lease_ms: int,
+        acks: Sequence[bytes],
+        sure: int | None = None,
     ) -> Call[Claimed]:
         """Ack what is finished and claim up to `claim` (≤ 256) more. Safe to repeat with the same `seq`.
+
+        Of these, `sure` (all by default) are claimed whatever other workers the queue has; beyond that it is a share
+        of what is pending, or all of it when there is no other.
 
         Raises:
             LeaseLost: This worker was reclaimed; nothing was done.
@@ -143,7 +154,7 @@ class TaskStore:
         return Call.of(
             "step",
             (k.queue, k.processing(worker_id), k.workers, k.worker(worker_id), k.paused),
-            (worker_id, seq, claim, lease_ms, *acks),
+            (worker_id, seq, claim, lease_ms, claim if sure is None else sure, *acks),
             lambda reply: _claimed(reply, worker_id),
         )
 

@@ -106,7 +106,7 @@ class Fetcher:
             asked = self.appetite()
             if asked <= 0:
                 return claimed
-            claimed += await self._claim(self._lanes[i], min(asked, self._lanes[i].grow))
+            claimed += await self._claim(self._lanes[i], asked)
         if claimed == 0 and not self._options.burst:
             claimed = await self._wait_for_task()
         return claimed
@@ -140,14 +140,14 @@ class Fetcher:
         in_hand = pool.running + len(pool.ready) + sum(lane.unsettled for lane in self._lanes)
         wanted = pool.free + int(self._rate * AHEAD)
         by_size = max(1, int(options.max_bytes / self._mean_bytes))
-        asked = min(wanted, options.max_held - in_hand, grow, options.max_claim, by_size)
+        asked = min(wanted, options.max_held - in_hand, options.max_claim, by_size)
         # While there is work in hand a small claim costs a round trip that a later, larger one saves.
         return 0 if asked < min(WORTHWHILE, grow) and pool.ready else asked
 
     async def _claim(self, lane: Lane, asked: int) -> int:
         """Claim from one lane; returns how many tasks there are to run."""
         try:
-            claimed = await lane.step(asked)
+            claimed = await lane.step(asked, lane.grow)
         except StoreError as error:
             self._refused(lane, error)
             return 0
@@ -157,7 +157,7 @@ class Fetcher:
         if payloads:
             self._mean_bytes += 0.2 * (sum(map(len, payloads)) / len(payloads) - self._mean_bytes)
         # Double as long as the queue gives all we ask for, as TCP does: two workers that start share a burst.
-        full = len(payloads) >= asked
+        full = len(payloads) >= min(asked, lane.grow)
         lane.grow = min(2 * lane.grow, self._options.max_claim) if full else max(1, len(payloads))
         if payloads:
             self._pool.feed(lane, payloads)

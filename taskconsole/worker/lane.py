@@ -89,7 +89,7 @@ class Lane:
         self._open: tuple[Call[Any], Callable[[], None]] | None = None
         """A numbered call that was cancelled before its answer, and what to do if it turns out to be refused."""
         self.grow = 1
-        """Most tasks to claim at once just now; the fetcher's."""
+        """Tasks to claim at once just now, whatever the other workers get; the fetcher's."""
         self.wait_again = 0.0
         """Monotonic time before which nobody waits at this queue: it is only polled. The fetcher's."""
         self._seq = 0
@@ -128,8 +128,10 @@ class Lane:
 
     # -- the numbered calls
 
-    async def step(self, claim: int) -> Claimed | None:
+    async def step(self, claim: int, sure: int | None = None) -> Claimed | None:
         """Tell Redis what is finished and claim up to `claim` more; None when this worker had been fenced.
+
+        Of these, `sure` (all by default) are claimed whatever the other workers get; see `TaskStore.step`.
 
         Repeats until Redis answers, so it may take as long as an outage.
         """
@@ -146,6 +148,7 @@ class Lane:
                 self.worker_id,
                 seq=self._seq,
                 claim=claim,
+                sure=sure,
                 lease_ms=self._options.lease_ms,
                 acks=acks,
             )

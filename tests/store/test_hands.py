@@ -40,6 +40,19 @@ def test_a_step_claims_no_more_than_there_is(rig):
     assert rig.run(rig.step("w", 2, 256)).payloads == []
 
 
+@pytest.mark.parametrize(
+    ("workers", "claim", "sure", "claimed"),
+    [(1, 50, 1, 20), (1, 8, 1, 8), (2, 50, 1, 5), (2, 50, 8, 8), (4, 50, 2, 3), (2, 3, 1, 3)],
+)
+def test_beyond_what_is_sure_a_step_leaves_the_other_workers_a_share(rig, workers, claim, sure, claimed):
+    names = [str(n).encode() for n in range(20)]
+    rig.arrive(*names)
+    for n in range(workers):
+        rig.worker(f"w{n}")
+    call = rig.tasks.step(rig.queue, "w0", seq=1, claim=claim, sure=sure, lease_ms=15_000, acks=[])
+    assert rig.run(call).payloads == names[:claimed]
+
+
 def test_a_step_that_asks_for_nothing_claims_nothing(rig):
     rig.arrive(b"a")
     rig.worker("w")

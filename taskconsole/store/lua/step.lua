@@ -1,6 +1,8 @@
 -- Acknowledge finished tasks and claim new ones: the hot path, one round trip for any number of both.
 -- KEYS  1 queue (LIST)  2 processing (LIST)  3 workers (ZSET)  4 worker (HASH)  5 paused (STRING)
--- ARGV  1 worker id  2 sequence number  3 how many to claim  4 lease, milliseconds  5.. payloads to ack, oldest first
+-- ARGV  1 worker id  2 sequence number  3 how many to claim at most  4 lease, milliseconds
+--       5 how many of these whatever the other workers get; beyond that only a share of what is pending
+--       6.. payloads to ack, oldest first
 -- Returns {"K", 1 paused | 0, claimed…}
 --         {"R", 1 paused | 0}                    this sequence number was carried out before: nothing done now
 --         {"F"}                                  the lease was reclaimed: nothing done, others own the tasks
@@ -12,12 +14,20 @@ if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[4], 'seq') or '0') then
 end
 -- Out of memory Redis refuses a script until its first write frees something; this one frees or does nothing.
 redis.call('LTRIM', KEYS[2], 0, -1)
-for i = 5, #ARGV do redis.call('LREM', KEYS[2], 1, ARGV[i]) end
+for i = 6, #ARGV do redis.call('LREM', KEYS[2], 1, ARGV[i]) end
 redis.call('HSET', KEYS[4], 'seq', ARGV[2])
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[3], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[4], ARGV[1])
-if paused == 1 or tonumber(ARGV[3]) == 0 then return {'K', paused} end
-local claimed = redis.pcall('RPOP', KEYS[1], ARGV[3])
+local claim, sure = tonumber(ARGV[3]), tonumber(ARGV[5])
+if paused == 1 or claim == 0 then return {'K', paused} end
+if claim > sure then
+  -- Who is alone takes all it has room for. Among several the first to ask must not have it all.
+  local pending, workers = redis.pcall('LLEN', KEYS[1]), redis.call('ZCARD', KEYS[3])
+  if type(pending) == 'table' then return {'E', pending.err} end
+  if workers > 1 then pending = math.ceil(pending / (2 * workers)) end
+  claim = math.min(claim, math.max(sure, pending))
+end
+local claimed = redis.pcall('RPOP', KEYS[1], claim)
 if not claimed then return {'K', paused} end
 if claimed.err then return {'E', claimed.err} end
 redis.call('RPUSH', KEYS[2], unpack(claimed))
