@@ -36,7 +36,6 @@ __all__ = [
     "decode_running",
     "encode_position",
     "encode_record",
-    "foresee",
     "go_on",
     "place",
     "plan",
@@ -342,12 +341,6 @@ def _after(definition: Definition, moment: float) -> float | None:
         # An instant at the start itself counts.
         moment = max(moment, definition.start.timestamp() - 1e-6)
     return _next_of(definition.schedule, moment)
-
-
-def foresee(definition: Definition, instant: float | None) -> None:
-    """Work out what follows `instant` ahead of time: when it is due, every millisecond counts."""
-    if instant is not None:
-        _after(definition, instant)
 
 
 @lru_cache(maxsize=50_000)

@@ -8,7 +8,7 @@ a writer could enqueue the second task as well. Of the schedules of another queu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.model.definition import MAX_DEFINITION
@@ -72,7 +72,10 @@ class Agenda:
     now: float
     next_due: float | None
     """The first time beyond the stretch."""
+    count: int
+    """How many the stretch holds."""
     due: list[Due]
+    """Those asked for, the earliest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class Fired:
     skipped: int = 0
     buffered: int = 0
     early: bool = False
+    next_due: float | None = field(default=None, compare=False)
+    """When the first schedule of the queue is due after this (seconds since the epoch); None when none is, or early."""
 
 
 class ScheduleStore:
@@ -120,9 +125,9 @@ class ScheduleStore:
         )
 
     def due(self, queue: str, least: float | None, most: float, *, limit: int, skip: int = 0) -> Call[Agenda]:
-        """At most `limit` schedules whose time lies after `least` (None: however late) and not after `most`.
+        """Schedules whose time lies after `least` (None: however late) and not after `most`.
 
-        The first `skip` of them are left out.
+        At most `limit` of them, the earliest first, without the first `skip`.
         """
         k = self.names.of(queue)
         low = "-inf" if least is None else f"({least:.6f}"
@@ -340,15 +345,18 @@ class ScheduleStore:
 def _due(reply: Any) -> Agenda:
     found = [
         Due(reply[i].decode("utf-8", "surrogateescape"), bytes(reply[i + 1]), bytes(reply[i + 2]), bytes(reply[i + 3]))
-        for i in range(2, len(reply), 4)
+        for i in range(3, len(reply), 4)
     ]
-    return Agenda(float(reply[0]), float(reply[1]) if reply[1] else None, found)
+    return Agenda(float(reply[0]), float(reply[1]) if reply[1] else None, int(reply[2]), found)
 
 
 def _fired(reply: Any) -> Fired:
+    if reply[0] == b"early":
+        return Fired(False, early=True)
+    least = float(reply[-1]) if reply[-1] else None
     if reply[0] == b"fired":
-        return Fired(True, int(reply[1]), int(reply[2]), int(reply[3]))
-    return Fired(False, early=reply[0] == b"early")
+        return Fired(True, int(reply[1]), int(reply[2]), int(reply[3]), next_due=least)
+    return Fired(False, next_due=least)
 
 
 def _texts(reply: Any) -> list[bytes]:

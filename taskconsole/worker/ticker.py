@@ -3,43 +3,35 @@
 Nobody leads. What is due is fired by whoever comes first; the others find that it has moved on. One of them, and
 another within seconds when it is gone, also looks after the definitions (Sweeper) and after what is late: that
 nobody fired it in time means that nobody was there, and a burst of it is spread.
+
+What will be due is read and decided a moment ahead, so that at its time only the calls have to be sent. They are
+good only as long as nothing has changed, so what is decided cannot be too old, and Redis lets none through early.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from taskconsole.errors import ScheduleError, StoreError, StoreUnavailable
-from taskconsole.model.definition import Overlap, check_schedule_name, is_schedule_name
-from taskconsole.model.event import EventKind, encode_event
-from taskconsole.model.firing import (
-    ON_TIME,
-    RunRecord,
-    decode_position,
-    encode_position,
-    encode_record,
-    foresee,
-    plan,
-    run_id,
-)
-from taskconsole.model.task import Envelope, encode
-from taskconsole.store.schedules import Agenda, Attendance, Due, Fired, Made
+from taskconsole.errors import StoreError, StoreUnavailable
+from taskconsole.model.definition import is_schedule_name
+from taskconsole.model.firing import ON_TIME
+from taskconsole.store.schedules import Agenda, Attendance
+from taskconsole.worker.decisions import Decider
 from taskconsole.worker.logs import RateLimit
-from taskconsole.worker.server_clock import EARLY
 from taskconsole.worker.turns import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.model.definition import Definition
-    from taskconsole.model.firing import Firing
     from taskconsole.store.call import Call
-    from taskconsole.store.schedules import ScheduleStore
+    from taskconsole.store.schedules import Due, Fired, ScheduleStore
     from taskconsole.store.wire import AsyncWire
+    from taskconsole.worker.decisions import Decision
     from taskconsole.worker.definitions import Definitions
     from taskconsole.worker.server_clock import ServerClock
     from taskconsole.worker.sweeper import Sweeper
@@ -52,8 +44,21 @@ log = logging.getLogger(__name__)
 POLL = 10.0
 """Seconds between looks at a queue's schedules when nothing is due and nobody calls."""
 
+
+LEAD = 0.05
+"""Seconds before its time that a schedule is decided about."""
+
+AHEAD = 500
+"""Most schedules of a queue that are decided about and wait for their time."""
+
+SURE = 0.0001
+"""Seconds after the time to send: our idea of Redis's clock is not quite right, and what comes early is refused."""
+
+STALE = 1.0
+"""Seconds after which what was decided is forgotten: this process was stopped, and the rules for late ones apply."""
+
 BATCH = 100
-"""Schedules fired in one round trip."""
+"""Schedules read or fired in one round trip."""
 
 LATE_BATCH, LATE_PAUSE = 50, 0.05
 """Late schedules handled at once, and the seconds between two such portions."""
@@ -69,17 +74,10 @@ LATE_RATE = 2_000.0
 """Tasks a second that are made for what is late: a queue should not be buried by its past."""
 
 BEATEN = 0.2
-"""Seconds after which to look again when another was faster with as much as fits into one round trip."""
+"""Most seconds to stand back when another was faster with everything, time after time."""
 
 SWEPT = 1.0
 """Seconds from one look at definitions to the next when somebody calls for it again and again."""
-
-JUMPED = 0.1
-"""Seconds by which our idea of Redis's clock must be wrong, beyond what a slow answer explains, to be put right."""
-
-LOGGED = 60.0
-"""Seconds between two instants from which on a fire is worth a place in the log, which is capped."""
-
 
 _Told = TypeVar("_Told", Agenda, Attendance)
 
@@ -90,7 +88,19 @@ class _Watch:
 
     queue: str
     look: float = 0.0
-    """When something is due."""
+    """When to see what will be due."""
+    plans: dict[str, Decision] = field(default_factory=dict)
+    """What is decided and waits for its time, by the schedule's name."""
+    first: float = float("inf")
+    """The time of the first of these, seconds since the epoch by Redis."""
+    fire: float = float("inf")
+    """When to send that."""
+    skip: int = 0
+    """How many of those that will be due need not be read: they are planned, or another's."""
+    count: int = 0
+    """How many there were when we last looked."""
+    beaten: int = 0
+    """How often in a row another was faster with most of what we sent."""
     attend: float = 0.0
     """When to say that we are here, and to ask for the first time."""
     late: float = float("inf")
@@ -107,15 +117,20 @@ class _Watch:
     """That is our business."""
     failed: int = 0
 
+    @property
+    def next(self) -> float:
+        """When there is anything to do."""
+        return min(self.look, self.fire, self.attend, self.late)
 
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """What one due schedule comes to."""
+    def forget(self) -> None:
+        """Decide anew about all that waits."""
+        self.plans.clear()
+        self.first = self.fire = float("inf")
+        self.skip = 0
 
-    due: Due
-    definition: Definition
-    firing: Firing
-    call: Call[Fired]
+    def look_again(self, when: float) -> None:
+        """Look at all that will be due no later than `when`."""
+        self.look, self.skip = min(self.look, when), 0
 
 
 class Ticker:
@@ -141,10 +156,11 @@ class Ticker:
         whereabouts: Whereabouts,
     ) -> None:
         self._who, self._store, self._wire, self._clock = who, store, wire, clock
-        self._definitions, self._sweeper, self._whereabouts = definitions, sweeper, whereabouts
+        self._sweeper, self._whereabouts = sweeper, whereabouts
         self._watches = {queue: _Watch(queue) for queue in queues}
         self._called = asyncio.Event()
         self._complain = RateLimit(60)
+        self._decider = Decider(store=store, wire=wire, definitions=definitions, sweeper=sweeper)
 
     def call(self, queue: str, by_hand: bool) -> None:
         """Look now: the first time of a queue may have come forward, or definitions were written by hand."""
@@ -171,7 +187,7 @@ class Ticker:
         while True:
             self._called.clear()
             await self.run_once()
-            pause = min(min(w.look, w.attend, w.late) for w in self._watches.values()) - time.monotonic()
+            pause = min(watch.next for watch in self._watches.values()) - time.monotonic()
             if pause > 0:
                 try:
                     async with asyncio.timeout(pause):
@@ -183,7 +199,7 @@ class Ticker:
         """Look at every queue whose time has come; returns how many tasks were made."""
         made = 0
         for watch in self._watches.values():
-            if min(watch.look, watch.attend, watch.late) > time.monotonic():
+            if watch.next > time.monotonic():
                 continue
             try:
                 made += await self._tick(watch)
@@ -193,6 +209,7 @@ class Ticker:
                 if self._complain(watch.queue):
                     log.warning("schedules wait", extra={"queue": watch.queue, "reason": str(error)})
                 pause = min(0.1 * 2**watch.failed, 2.0)
+                watch.forget()
                 watch.attend = watch.look = time.monotonic() + pause
                 watch.late = watch.look if watch.sweeps else float("inf")
         return made
@@ -201,7 +218,9 @@ class Ticker:
         if watch.attend <= time.monotonic():
             await self._attend(watch)
         made = 0
-        if watch.look <= time.monotonic():
+        if watch.look <= time.monotonic() < watch.fire:
+            await self._prepare(watch)
+        if watch.fire <= time.monotonic():
             made += await self._fire_due(watch)
         if watch.late <= time.monotonic():
             made += await self._catch_up(watch)
@@ -211,7 +230,9 @@ class Ticker:
         watch.called = False
         answer = await self._ask(self._store.attend(watch.queue, self._who))
         now = time.monotonic()
-        watch.look = self._when(answer.next_due)
+        if not watch.plans:
+            watch.look = float("inf")
+        self._learn_next(watch, answer.next_due)
         watch.attend = now + POLL
         became = answer.wait == 0 and not watch.sweeps
         watch.sweeps = answer.wait == 0
@@ -237,27 +258,74 @@ class Ticker:
         """
         sent = time.monotonic()
         answer = await self._wire.run(call)
-        received = time.monotonic()
-        if abs(answer.now - self._clock.offset - received) > JUMPED + received - sent:
-            self._clock.set(answer.now, sent, received)
+        self._clock.set(answer.now, sent, time.monotonic())
         return answer
 
     def _when(self, at: float | None) -> float:
-        """The monotonic time to wake for something due at `at`, by Redis; what is late is another matter."""
+        """The monotonic time of something due at `at`, by Redis; what is late is another matter."""
         if at is None:
             return float("inf")
-        return time.monotonic() + max(0.0, at - self._clock.now() - EARLY)
+        return time.monotonic() + max(0.0, at - self._clock.now())
+
+    def _learn_next(self, watch: _Watch, next_due: float | None) -> None:
+        """Hear what is the first time there is: up to what is planned, all that is due is known; before it, nothing."""
+        if next_due is not None and next_due < watch.first:
+            watch.look_again(self._when(next_due) - LEAD)
+
+    async def _prepare(self, watch: _Watch) -> None:
+        """Decide about what is due or will be soon, a portion at a time; notes when to fire and when to look next."""
+        if not watch.plans:
+            # Whoever was faster is about to take the first again, and there is more than one can carry.
+            spread = watch.count - BATCH if watch.beaten else 0
+            watch.skip = random.randrange(spread) if spread > 0 else 0
+        now = self._clock.now()
+        agenda = await self._ask(
+            self._store.due(watch.queue, now - ON_TIME - 1.0, now + LEAD, limit=BATCH, skip=watch.skip)
+        )
+        watch.count, watch.skip = agenda.count, watch.skip + len(agenda.due)
+        watch.look = self._when(agenda.next_due) - LEAD
+        read = turn = time.monotonic()
+        for one in agenda.due:
+            planned = watch.plans.get(one.name)
+            if planned is not None and planned.due == one:
+                continue
+            # Counted from what Redis said: our own clock may be ahead of it, and nothing is made before its time.
+            moment = max(float(one.score), agenda.now + time.monotonic() - read)
+            decision = await self._decider.decide(watch.queue, one, moment)
+            if decision is None:
+                watch.plans.pop(one.name, None)
+            else:
+                watch.plans[one.name] = decision
+            if time.monotonic() - turn > SLICE:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        if len(agenda.due) == BATCH:
+            # The rest after the other queues have had their turn, or when these are gone.
+            watch.look = time.monotonic() if len(watch.plans) < AHEAD else float("inf")
+        elif agenda.count and not watch.plans:
+            watch.look = time.monotonic()
+        self._set_fire(watch)
+
+    def _set_fire(self, watch: _Watch) -> None:
+        watch.first = min((decision.time for decision in watch.plans.values()), default=float("inf"))
+        watch.fire = self._when(watch.first + SURE)
 
     async def _fire_due(self, watch: _Watch) -> int:
-        """Fire what is due, in time or nearly so, as much as fits into one round trip; notes when to look next."""
+        """Fire what is planned and due, as much as fits into one round trip; returns how many tasks were made."""
+        if time.monotonic() - watch.fire > STALE:
+            watch.forget()
+            watch.look = 0.0
+            return 0
         now = self._clock.now()
-        agenda = await self._ask(self._store.due(watch.queue, now - ON_TIME - 1.0, now + 2 * EARLY, limit=BATCH))
-        watch.look = self._when(agenda.next_due)
-        fired, made, _ = await self._fire(watch, agenda.due, agenda.now)
-        if len(agenda.due) == BATCH:
-            # The rest after the other queues have had their turn. When another was faster with all of these, it
-            # may be gone before it comes to the rest.
-            watch.look = min(watch.look, time.monotonic() + (0.0 if fired else BEATEN))
+        decisions = [decision for decision in watch.plans.values() if decision.time <= now][:BATCH]
+        for decision in decisions:
+            del watch.plans[decision.due.name]
+        self._set_fire(watch)
+        fired, made = await self._send(watch, decisions)
+        watch.beaten = watch.beaten + 1 if fired < len(decisions) / 2 else 0
+        if watch.beaten and not fired:
+            # Not at once for ever, should something keep us from ever being the first.
+            watch.look = max(watch.look, time.monotonic() + min(BEATEN, 0.001 * 2 ** min(watch.beaten, 10)))
         return made
 
     async def _catch_up(self, watch: _Watch) -> int:
@@ -298,8 +366,7 @@ class Ticker:
 
         Returns how many schedules have moved on, how many tasks were made, and how many schedules were not looked at.
         """
-        decisions: list[_Decision] = []
-        after: list[tuple[Definition, float | None]] = []
+        decisions: list[Decision] = []
         planned = looked = fired = made = 0
         read = turn = time.monotonic()
         for one in due:
@@ -307,10 +374,9 @@ class Ticker:
                 break
             looked += 1
             # Counted from what Redis said: our own clock may be ahead of it, and nothing is made before its time.
-            decision = await self._decide(watch.queue, one, now + time.monotonic() - read)
+            decision = await self._decider.decide(watch.queue, one, now + time.monotonic() - read)
             if decision is not None:
                 decisions.append(decision)
-                after.append((decision.definition, decision.firing.position.instant))
                 planned += len(decision.firing.instants)
             if time.monotonic() - turn > SLICE:
                 # What is planned is made before more is planned; that gives the loop a turn, too.
@@ -319,36 +385,35 @@ class Ticker:
                 decisions = []
                 turn = time.monotonic()
         some = await self._send(watch, decisions)
-        for definition, instant in after:
-            foresee(definition, instant)
         return fired + some[0], made + some[1], len(due) - looked
 
-    async def _send(self, watch: _Watch, decisions: Sequence[_Decision]) -> tuple[int, int]:
+    async def _send(self, watch: _Watch, decisions: Sequence[Decision]) -> tuple[int, int]:
         """Carry out decisions; returns how many schedules have moved on, and how many tasks were made."""
         fired = made = 0
+        last: Fired | None = None
         await asyncio.sleep(0)
         answers = await self._wire.run_all([decision.call for decision in decisions])
         for decision, answer in zip(decisions, answers, strict=True):
             if isinstance(answer, Exception):
                 # The others were fired; this one is still due, and is looked at again after a moment.
-                watch.look = min(watch.look, time.monotonic() + 0.5)
+                watch.look_again(time.monotonic() + 0.5)
                 if self._complain(watch.queue):
                     extra = {"queue": watch.queue, "schedule": decision.due.name, "reason": str(answer)}
                     log.error("a schedule cannot be fired", extra=extra)
             else:
+                last = answer
                 fired += answer.done
                 made += self._note(watch, decision, answer)
+        if last is not None and last.early:
+            # The look tells the time as well. Who came early before the last is the first that the last has seen.
+            watch.look_again(0.0)
+        elif last is not None:
+            self._learn_next(watch, last.next_due)
         return fired, made
 
-    def _note(self, watch: _Watch, decision: _Decision, fired: Fired) -> int:
-        """Plan the next look, and say what is worth saying."""
+    def _note(self, watch: _Watch, decision: Decision, fired: Fired) -> int:
+        """Say what is worth saying; returns how many tasks were made."""
         name, firing = decision.due.name, decision.firing
-        if fired.early:
-            watch.look = min(watch.look, self._when(float(decision.due.score)))
-            return 0
-        # When another was faster, it has come to the same next time.
-        following = firing.time if firing.time is not None or not fired.skipped else firing.spare
-        watch.look = min(watch.look, self._when(following))
         if not fired.done:
             return 0
         extra = {"queue": watch.queue, "schedule": name}
@@ -358,49 +423,6 @@ class Ticker:
             log.info("overlap", extra={**extra, "skipped": fired.skipped, "buffered": fired.buffered})
             self._whereabouts.suspect(watch.queue, name)
         return fired.made
-
-    async def _decide(self, queue: str, due: Due, now: float) -> _Decision | None:
-        """What to do with one due schedule; None when it was put aside."""
-        try:
-            if not due.definition:
-                check_schedule_name(due.name)
-                await self._sweeper.forget(queue, due.name, due.position)
-                return None
-            definition = self._definitions.read(due.name, due.definition)
-        except ScheduleError as error:
-            if self._complain(f"{queue}\0{due.name}"):
-                log.error("no schedule", extra={"queue": queue, "schedule": due.name, "reason": str(error)})  # noqa: TRY400
-            # The sweeper puts it back when somebody has mended it.
-            await self._wire.run(self._store.unset(queue, due.name))
-            return None
-        firing = plan(due.name, definition, decode_position(due.position), float(due.score), now)
-        return _Decision(due, definition, firing, self._call(queue, due, definition, firing, now))
-
-    def _call(self, queue: str, due: Due, definition: Definition, firing: Firing, now: float) -> Call[Fired]:
-        tasks = [_make(due.name, definition, instant, now) for instant in firing.instants]
-        named = [{"task": definition.task[:200], "id": task.id, "text": f"schedule {due.name}"} for task in tasks]
-        missed = None
-        if firing.missed:
-            record = RunRecord(outcome="missed", at=now, instant=firing.position.last, n=firing.missed, text=firing.why)
-            more = "more than " if firing.at_least else ""
-            text = f"schedule {due.name}: {more}{firing.missed:,} missed: {firing.why}"
-            event = encode_event(
-                EventKind.MISSED, queue, now, [{"task": definition.task[:200], "text": text}], firing.missed
-            )
-            missed = (encode_record(record), event, firing.missed)
-        rare = firing.time is None or firing.by_hand or firing.time - now >= LOGGED
-        return self._store.fire(
-            queue,
-            due,
-            tasks=tasks,
-            overlap=Overlap.ALLOW if firing.by_hand else definition.overlap,
-            time=firing.time,
-            position=encode_position(firing.position),
-            event=encode_event(EventKind.FIRED, queue, now, named, max(len(tasks), 1)),
-            keep_event=rare or missed is not None,
-            missed=missed,
-            spare=firing.spare,
-        )
 
     async def _sweep(self) -> None:
         """Look after the definitions of those queues for which it is our turn."""
@@ -421,18 +443,3 @@ class Ticker:
                 # Who calls meanwhile is heard afterwards; who calls once is heard at once.
                 await asyncio.sleep(SWEPT)
             swept = time.monotonic()
-
-
-def _make(name: str, definition: Definition, instant: float, now: float) -> Made:
-    task_id = run_id(name, instant)
-    envelope = Envelope(
-        definition.task,
-        task_id,
-        list(definition.args),
-        definition.kwargs,
-        enqueued_at=round(now, 3),
-        schedule=name,
-        scheduled_at=round(instant, 6),
-    )
-    skipped = RunRecord(outcome="skipped", at=round(now, 3), id=task_id, instant=instant, text="an earlier one runs")
-    return Made(task_id, encode(envelope), encode_record(skipped))

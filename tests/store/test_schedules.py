@@ -416,6 +416,26 @@ def test_the_agenda_is_read_in_portions_and_knows_how_late_the_latest_is(rig):
     assert ([due.name for due in agenda.due], agenda.next_due) == (["s0", "s1", "s2"], None)
 
 
+def test_the_first_of_the_agenda_can_be_left_out_and_it_says_how_many_there_are(rig):
+    for n in range(5):
+        plant(rig, f"s{n}", score=n + 1)
+    agenda = rig.run(rig.schedules.due(QUEUE, 1, 4, limit=2, skip=1))
+    assert ([due.name for due in agenda.due], agenda.count, agenda.next_due) == (["s2", "s3"], 3, 5)
+    assert rig.run(rig.schedules.due(QUEUE, 1, 4, limit=2, skip=3)).due == []
+
+
+def test_whoever_fires_hears_what_is_due_next_whether_it_was_fired_or_not(rig):
+    plant(rig, "s", score=1)
+    due = read(rig)
+    call = fire(due, "s@1", rig=rig, time=7.5)
+    assert rig.run(call).next_due == 7.5
+    plant(rig, "t", score=3.25)
+    again = rig.run(call)
+    assert (again.done, again.next_due) == (False, 3.25)
+    rig.raw.delete(rig.keys.next)
+    assert rig.run(call).next_due is None
+
+
 def test_a_time_is_compared_as_exactly_as_it_was_read(rig):
     score = 1_790_000_000.123457
     plant(rig, score=score)

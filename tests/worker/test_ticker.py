@@ -21,6 +21,7 @@ from taskconsole.store.keys import Namespace
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.wire import AsyncWire
+from taskconsole.worker import decisions as decisions_module
 from taskconsole.worker import ticker as ticker_module
 from taskconsole.worker.definitions import Definitions
 from taskconsole.worker.server_clock import ServerClock
@@ -174,13 +175,13 @@ def assert_every_instant_once(scene: Scene, name: str, every: float, *, least: i
 def record_fires(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> list[tuple[float, float]]:
     """For every task that will be made: its instant, and a time by Redis before which it was not there."""
     fires: list[tuple[float, float]] = []
-    make = ticker_module._make
+    make = decisions_module._make
 
     def spy(name: str, definition: Any, instant: float, now: float) -> Any:
         fires.append((instant, now))
         return make(name, definition, instant, now)
 
-    monkeypatch.setattr(ticker_module, "_make", spy)
+    monkeypatch.setattr(decisions_module, "_make", spy)
     return fires
 
 
@@ -725,6 +726,126 @@ async def test_what_is_left_when_another_ticker_stops_halfway_is_not_forgotten(o
     office.wires[0].run_all = beaten
     office.start()
     await eventually(lambda: scene.raw.llen(QUEUE) == 250, 3)
+
+
+# -- decided ahead of the time
+
+
+async def test_what_will_be_due_is_decided_before_and_made_at_its_time(open_office, scene):
+    office = open_office(start=False)
+    watch = office.ticker._watches[QUEUE]
+    at = scene.plant("s", at=scene.now() + 0.04)
+    assert await office.ticker.run_once() == 0
+    assert (list(watch.plans), watch.first) == (["s"], at)
+    assert abs(watch.fire - time.monotonic() - (at - scene.now())) < 0.02
+    office.start()
+    await eventually(scene.ids)
+    assert scene.payloads()[0]["enqueued_at"] == round(at, 3)
+    assert scene.now() >= at
+
+
+async def prepared(office: Office, *names: str) -> Any:
+    """Look once, and see that these and only these are decided."""
+    await office.ticker.run_once()
+    watch = office.ticker._watches[QUEUE]
+    assert sorted(watch.plans) == sorted(names)
+    return watch
+
+
+async def test_a_definition_that_changes_after_the_decision_is_the_one_that_counts(open_office, scene):
+    at = scene.now() + 0.04
+    scene.plant("s", at=at)
+    office = open_office(start=False)
+    await prepared(office, "s")
+    scene.raw.hset(scene.names.of(QUEUE).schedules, "s", json.dumps({"task": "another", "at": at}))
+    office.start()
+    # Nobody calls: what is lost to the change is looked at again.
+    await eventually(scene.ids, 2)
+    assert [payload["task"] for payload in scene.payloads()] == ["another"]
+
+
+async def test_a_schedule_that_is_put_off_after_the_decision_waits(open_office, scene):
+    keys, at = scene.names.of(QUEUE), scene.now()
+    scene.plant("s", at=at + 0.04)
+    office = open_office(start=False)
+    watch = await prepared(office, "s")
+    scene.raw.zadd(keys.next, {"s": at + 0.3})
+    office.start()
+    await eventually(lambda: not watch.plans)
+    assert scene.ids() == []
+    await eventually(scene.ids, 2)
+    assert at + 0.3 <= scene.now() < at + 1
+
+
+@pytest.mark.parametrize("after", [-0.02, 0.02, 0.3])
+async def test_a_schedule_that_is_written_after_the_decision_is_not_forgotten(open_office, scene, after):
+    """Nobody is told of it when it comes after the first; and who writes by hand tells nobody at all."""
+    at = scene.now() + 0.045
+    for n in range(3):
+        scene.plant(f"s{n}", at=at)
+    office = open_office(start=False)
+    await prepared(office, "s0", "s1", "s2")
+    scene.plant("t", at=at + after)
+    office.start()
+    await eventually(lambda: len(scene.ids()) == 4, 2)
+    assert scene.now() - (at + after) < 1
+
+
+async def test_what_was_decided_long_ago_is_decided_anew(open_office, scene):
+    """This process stood still between decision and fire: the rules for what is late apply."""
+    office = open_office(start=False)
+    at = scene.now() + 0.04
+    scene.plant("s", at=at)
+    watch = await prepared(office, "s")
+    watch.fire -= 10
+    assert await office.ticker.run_once() == 0
+    assert (watch.plans, scene.ids()) == ({}, [])
+    office.start()
+    await eventually(scene.ids)
+
+
+async def test_more_than_fits_into_one_round_trip_is_decided_ahead_up_to_a_bound(open_office, scene, monkeypatch):
+    monkeypatch.setattr(ticker_module, "LEAD", 60.0)
+    monkeypatch.setattr(ticker_module, "AHEAD", 250)
+    at = scene.now() + 30
+    for n in range(420):
+        scene.plant(f"s{n:03}", at=at)
+    office = open_office(start=False)
+    watch = office.ticker._watches[QUEUE]
+    lengths = []
+    for _ in range(5):
+        await office.ticker.run_once()
+        lengths.append(len(watch.plans))
+    assert lengths == [100, 200, 300, 300, 300]
+    # All of it comes forward: what was decided is no good any more.
+    keys = scene.names.of(QUEUE)
+    scene.raw.zadd(keys.next, dict.fromkeys(scene.raw.zrange(keys.next, 0, -1), scene.now() - 1))
+    office.ticker.call(QUEUE, by_hand=False)
+    office.start()
+    await eventually(lambda: scene.raw.llen(QUEUE) == 420, 5)
+
+
+async def test_who_is_beaten_with_everything_starts_at_another_place(open_office, scene, monkeypatch):
+    monkeypatch.setattr(ticker_module, "BATCH", 20)
+    at = scene.now() - 0.5
+    for n in range(200):
+        scene.plant(f"s{n:03}", at=at, late=5)
+    ada, bob = open_office(start=False), open_office(start=False, who="bob")
+    await ada.ticker._prepare(ada.ticker._watches[QUEUE])
+    assert await bob.ticker.run_once() == 20
+    watch = ada.ticker._watches[QUEUE]
+    assert await ada.ticker.run_once() == 0
+    assert watch.beaten == 1
+    random.seed(3)
+    await eventually(lambda: time.monotonic() > watch.look)
+    assert await ada.ticker.run_once() == 20
+    assert watch.beaten == 0
+    # Bob went on where he was: both have made theirs.
+    assert await bob.ticker.run_once() == 20
+    for office in (ada, bob):
+        office.start()
+    await eventually(lambda: scene.raw.llen(QUEUE) == 200, 10)
+    assert max(Counter(scene.ids()).values()) == 1
 
 
 # -- clocks

@@ -7,12 +7,15 @@
 --       11 what was missed (JSON, "" for nothing)  12 event for that  13 how many were missed  14 cap of the runs
 --       15 next score when a task was skipped after all ("" for none)
 --       16.. groups of three: id, payload, what to note when it is skipped (JSON)
--- Returns {"fired", made, skipped, buffered}, {"changed"} when something has moved on, {"early", now} before its time
+-- Returns {"fired", made, skipped, buffered, least}, {"changed", least} when something has moved on, {"early", now}
+--         before its time; least: the least score there is now, "" for none
 -- Two callers that saw the same can not both come through: that is what makes one task an instant, without a leader.
 local name = ARGV[1]
+-- Whoever fires has read some time ago: what has come since is told with the answer.
+local function least() return redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or '' end
 if redis.call('ZSCORE', KEYS[1], name) ~= ARGV[2]
   or (redis.call('HGET', KEYS[2], name) or '') ~= ARGV[3]
-  or (redis.call('HGET', KEYS[3], name) or '') ~= ARGV[4] then return {'changed'} end
+  or (redis.call('HGET', KEYS[3], name) or '') ~= ARGV[4] then return {'changed', least()} end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 if now < tonumber(ARGV[2]) then return {'early', string.format('%.6f', now)} end
@@ -70,4 +73,4 @@ if ARGV[11] ~= '' then
 end
 if skipped > 0 then redis.call('HINCRBY', KEYS[9], 'skipped', skipped) end
 if skipped > 0 or ARGV[11] ~= '' then redis.call('LTRIM', KEYS[7], 0, ARGV[14] - 1) end
-return {'fired', made, skipped, buffered}
+return {'fired', made, skipped, buffered, least()}
