@@ -26,8 +26,11 @@ __all__ = ["Ask", "Lookup"]
 WINDOWS = ((20, -20), (200, -200), (-201, -5_000))
 """Where to look, from the place where it was seen: around it, and where a queue that drains has moved it."""
 
+CHUNK = 1_000
+"""Elements that one look goes through, at most: some milliseconds of Redis."""
+
 BUDGET = 64
-"""Looks for one task, of a megabyte or five thousand elements each; more are made only where payloads are huge."""
+"""Looks for one task; they are used up only where payloads are so huge that each look ends after a few."""
 
 ATTEMPTS = 3
 """How often it is looked for again because it moved between being found and being read."""
@@ -139,17 +142,16 @@ class _Seeker:
     def _look(self, first: int, last: int, cut: int) -> list[tuple[int, Seen]]:
         shelf, row = self._shelf, self._row
         found: list[tuple[int, Seen]] = []
-        while first >= last:
+        while first >= last and not found:
             if self._looks == BUDGET:
                 raise StoreError(
                     f"a {row.state} task of {row.size:,} bytes on {row.queue} was not found among the large payloads "
                     "around its place: it may be there all the same"
                 )
             self._looks += 1
-            call = look_for_head(shelf.key, shelf.kind, first, last, row.payload[:PREVIEW], row.size, cut)
+            till = max(last, first - CHUNK + 1)
+            call = look_for_head(shelf.key, shelf.kind, first, till, row.payload[:PREVIEW], row.size, cut)
             look: Look = self._ask([call])[0]
             found += look.found
-            if look.next is None:
-                break
-            first = look.next
+            first = till - 1 if look.next is None else look.next
         return found

@@ -18,8 +18,8 @@ from taskconsole.errors import AccessDenied, ConfigError, StoreError, StoreUnava
 from taskconsole.model.search import Progress
 from taskconsole.model.state import State
 from taskconsole.store.keys import DEFAULT_QUEUE, TOMBSTONE, check_queue_name
-from taskconsole.store.reading import ReadingStore
-from taskconsole.store.searching import MAX_NEEDLE, Look, look_for_text
+from taskconsole.store.reading import PREVIEW, ReadingStore
+from taskconsole.store.searching import MAX_DETAIL, MAX_NEEDLE, Look, look_for_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,8 +43,8 @@ PIECES = 10
 PAUSE = 0.1
 """Seconds between the beginnings of two round trips."""
 
-BUSY = 0.005
-"""Seconds that one round trip may keep Redis busy; the next is shorter when it took longer."""
+BUSY = 0.003
+"""Seconds that one round trip is to keep Redis busy; the next is shorter when it took longer."""
 
 
 class AskAll(Protocol):
@@ -60,6 +60,8 @@ class _Part:
 
     shelf: Shelf
     place: int
+    average: int = 0
+    """Bytes that payloads had on average the last time."""
 
 
 class TaskSearch:
@@ -90,9 +92,9 @@ class TaskSearch:
         while parts and left > 0:
             began = time.monotonic()
             pieces = _pieces(parts, step)
-            looks, busy = self._look(pieces, wanted)
+            looks, busy = self._look(pieces, wanted, MAX_DETAIL if search.exact else PREVIEW)
             # Where Redis takes long for it, less is asked for at once.
-            step = min(CHUNK, 2 * step) if busy < BUSY else max(SHORTEST, step // 2)
+            step = min(CHUNK, max(SHORTEST, min(2 * step, int(step * BUSY / max(busy, 1e-6)))))
             found: list[TaskRow] = []
             for (part, last), look in zip(pieces, looks, strict=True):
                 after = -1
@@ -100,6 +102,7 @@ class TaskSearch:
                     refused.append(f"{part.shelf.state} tasks of {part.shelf.queue}: {look}")
                 else:
                     after = last - 1 if look.next is None else look.next
+                    part.average = look.average
                     found += _rows(part.shelf, look, search)
                 looked += part.place - after
                 part.place = after
@@ -145,9 +148,14 @@ class TaskSearch:
                 parts.append(_Part(shelf, size - 1))
         return parts, refused
 
-    def _look(self, pieces: list[tuple[_Part, int]], wanted: list[bytes]) -> tuple[list[Look | StoreError], float]:
+    def _look(
+        self, pieces: list[tuple[_Part, int]], wanted: list[bytes], cut: int
+    ) -> tuple[list[Look | StoreError], float]:
         """What each piece has, and for how many seconds Redis was busy with them."""
-        calls = [look_for_text(part.shelf.key, part.shelf.kind, part.place, last, wanted) for part, last in pieces]
+        calls = [
+            look_for_text(part.shelf.key, part.shelf.kind, part.place, last, wanted, cut, part.average)
+            for part, last in pieces
+        ]
         # The two looks at the clock say how long Redis was busy, however slow the link is.
         began, *looks, ended = self._ask([self._reading.time(), *calls, self._reading.time()])
         looks = [_usable(look) for look in looks]

@@ -39,22 +39,27 @@ class Look:
     """The place to go on from, downwards; None when the piece has been looked through."""
     total: int
     """Elements of the key."""
+    average: int
+    """Bytes of a payload on average, as far as they were looked at."""
     found: tuple[tuple[int, Seen], ...]
     """Places and payloads, the highest place first."""
 
 
-def look_for_text(key: str, kind: Kind, first: int, last: int, needles: Sequence[bytes]) -> Call[Look]:
+def look_for_text(
+    key: str, kind: Kind, first: int, last: int, needles: Sequence[bytes], cut: int = PREVIEW, average: int = 0
+) -> Call[Look]:
     """Payloads with one of the needles in their first megabyte, from place `first` down to `last`.
 
+    They come cut after `cut` bytes. The `average` of the look before makes it faster.
     A needle is in lower case and has at most 200 bytes; letters that are not ASCII must agree in their case.
     """
     assert all(len(needle) <= MAX_NEEDLE for needle in needles)
-    return _look(key, kind, first, last, PREVIEW, "", needles)
+    return _look(key, kind, first, last, cut, "", average, needles)
 
 
 def look_for_head(key: str, kind: Kind, first: int, last: int, head: bytes, size: int, cut: int) -> Call[Look]:
     """Payloads of `size` bytes that begin with `head`, cut after `cut` bytes."""
-    return _look(key, kind, first, last, cut, size, [head])
+    return _look(key, kind, first, last, cut, size, 0, [head])
 
 
 def rank(key: str, member: bytes) -> Call[int | None]:
@@ -63,15 +68,15 @@ def rank(key: str, member: bytes) -> Call[int | None]:
 
 
 def _look(
-    key: str, kind: Kind, first: int, last: int, cut: int, size: int | str, needles: Sequence[bytes]
+    key: str, kind: Kind, first: int, last: int, cut: int, size: int | str, average: int, needles: Sequence[bytes]
 ) -> Call[Look]:
-    return Call.of("search", (key,), (kind, first, last, cut, MAX_BYTES, MAX_FOUND, size, *needles), _read)
+    return Call.of("search", (key,), (kind, first, last, cut, MAX_BYTES, MAX_FOUND, size, average, *needles), _read)
 
 
 def _read(reply: Any) -> Look:
     after = int(reply[0])
     found = tuple(
         (int(reply[i]), Seen(bytes(reply[i + 1]), int(reply[i + 2]), float(reply[i + 3]) if reply[i + 3] else None))
-        for i in range(2, len(reply), 4)
+        for i in range(3, len(reply), 4)
     )
-    return Look(None if after < 0 else after, int(reply[1]), found)
+    return Look(None if after < 0 else after, int(reply[1]), int(reply[2]), found)

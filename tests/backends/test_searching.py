@@ -132,11 +132,13 @@ def test_a_bare_payload_is_its_own_id(backend, raw):
     assert [row.payload for row in rows(run(backend, "task1", exact=True))] == [b"task1"]
 
 
-def test_the_id_of_a_giant_is_read_from_its_beginning(backend, raw):
-    raw.lpush("task_queue", envelope("big", "x" * 9_000), envelope("small", '"id": "bigger"', "x" * 9_000))
+def test_an_id_is_read_up_to_64_kb_and_in_giants_from_their_beginning(backend, raw):
+    raw.lpush("task_queue", envelope("big", "x" * 90_000), envelope("small", '"id": "bigger"', "x" * 90_000))
+    raw.lpush("task_queue", json.dumps({"task": "t" * 50_000, "id": "late"}))
     (row,) = rows(run(backend, "big", exact=True))
     assert (row.id, len(row.payload)) == ("big", 4096)
     assert rows(run(backend, "bigger", exact=True)) == []
+    assert [row.id for row in rows(run(backend, "late", exact=True))] == ["late"]
 
 
 TEXTS = [text[:30] for text in HOSTILE if text] + ["a/b", 'say "hi"', "%d+(.-)[^x]*$", "\\", "a\x00b", "*", "Ä"]
@@ -200,6 +202,14 @@ def test_one_look_ends_after_a_megabyte(backend, raw):
     assert calls["cmdstat_lrange"]["calls"] >= 12
 
 
+def test_a_few_giants_among_small_ones_do_not_make_it_crawl(backend, raw):
+    for n in range(2_000):
+        raw.lpush("task_queue", b"x" * 400_000 if n % 100 == 50 else b"small")
+    raw.config_resetstat()
+    reports = run(backend, "nothing")
+    assert (len(reports) < 40, raw.info("commandstats")["cmdstat_lrange"]["calls"] < 300) == (True, True)
+
+
 def test_tombstones_are_never_found(backend, raw):
     raw.lpush("task_queue", TOMBSTONE, "taskconsole")
     assert [row.payload for row in rows(run(backend, "taskconsole"))] == [b"taskconsole"]
@@ -256,7 +266,7 @@ def test_a_slow_server_is_asked_for_less_at_once(backend, raw, monkeypatch):
     monkeypatch.setattr(searching, "BUSY", 0.0)
     raw.lpush("task_queue", *["x"] * 500)
     looked = [report.looked for report in run(backend, "y")]
-    assert looked[:4] == [100, 150, 175, 195]
+    assert looked[:4] == [100, 120, 140, 160]
     assert looked[4] - looked[3] == searching.SHORTEST
 
 
