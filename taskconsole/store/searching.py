@@ -59,7 +59,8 @@ def look_for_text(
 
 def look_for_head(key: str, kind: Kind, first: int, last: int, head: bytes, size: int, cut: int) -> Call[Look]:
     """Payloads of `size` bytes that begin with `head`, cut after `cut` bytes."""
-    return _look(key, kind, first, last, cut, size, 0, [head])
+    # What lies around it is most likely of its size.
+    return _look(key, kind, first, last, cut, size, max(1, size), [head])
 
 
 def rank(key: str, member: bytes) -> Call[int | None]:

@@ -234,3 +234,15 @@ def test_servers_from_6_2_on_are_good_enough(version):
 def test_older_servers_are_refused(version):
     with pytest.raises(ServerTooOld):
         check_version(f"redis_version:{version}\r\n", "here")
+
+
+def test_a_user_who_may_not_name_connections_gets_one_without_a_name(make_server):
+    server = make_server()
+    with server.client() as client:
+        client.acl_setuser("shy", enabled=True, passwords=["+pw"], commands=["+ping"], keys=["*"])
+        wire = Wire(Settings(url=server.url.replace("unix://", "unix://shy:pw@")))
+        assert wire.run(command("PING", parse=bytes)) == b"PONG"
+        assert [each["name"] for each in client.client_list() if each["user"] == "shy"] == [""]
+        with pytest.raises(AccessDenied):
+            wire.run(command("TIME", parse=list))
+        wire.close()
