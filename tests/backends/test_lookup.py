@@ -113,15 +113,15 @@ def test_of_a_payload_below_64_kb_everything_is_told(backend, raw):
 @pytest.mark.parametrize("size", [10, 10_000])
 def test_a_delayed_task_is_found_in_both_sets_by_its_bytes_or_its_score(backend, raw, key, size):
     payload = envelope("d", args=["x" * size])
-    raw.zadd(key, {envelope(f"e{n}", args=["y" * size]): FAR + n for n in range(300)})
-    raw.zadd(key, {payload: FAR + 250.25})
+    raw.zadd(key, {envelope(f"e{n}"): FAR + n for n in range(3_000)})
+    raw.zadd(key, {payload: FAR + 2_500.25})
 
-    # It was seen far from where it is now.
-    found = backend.task(listed(payload, State.DELAYED, 9_999, "task_queue", at=FAR + 250.25))
+    # It was seen at the front, before thousands were put there.
+    found = backend.task(listed(payload, State.DELAYED, 0, "task_queue", at=FAR + 2_500.25))
 
     assert found is not None
-    assert (found.row.id, found.row.at, found.row.place) == ("d", FAR + 250.25, 251)
-    assert [(m.at, m.what) for m in found.timeline] == [(FAR + 250.25, "due")]
+    assert (found.row.id, found.row.at, found.row.place) == ("d", FAR + 2_500.25, 2_501)
+    assert [(m.at, m.what) for m in found.timeline] == [(FAR + 2_500.25, "due")]
 
 
 def test_many_of_one_score_are_told_apart_by_their_place(backend, raw):

@@ -210,6 +210,13 @@ def test_a_few_giants_among_small_ones_do_not_make_it_crawl(backend, raw):
     assert (len(reports) < 40, raw.info("commandstats")["cmdstat_lrange"]["calls"] < 300) == (True, True)
 
 
+def test_after_a_giant_the_rest_is_not_read_one_by_one(backend, raw):
+    raw.rpush("task_queue", b"x" * 1_048_000, *["small"] * 2_000)
+    raw.config_resetstat()
+    assert run(backend, "nothing")[-1].looked == 2_001
+    assert raw.info("commandstats")["cmdstat_lrange"]["calls"] < 60
+
+
 def test_tombstones_are_never_found(backend, raw):
     raw.lpush("task_queue", TOMBSTONE, "taskconsole")
     assert [row.payload for row in rows(run(backend, "taskconsole"))] == [b"taskconsole"]
