@@ -19,25 +19,25 @@ from taskconsole.backends.base import (
     ResumeQueue,
 )
 from taskconsole.backends.delayed import DelayedTasks
+from taskconsole.backends.failures import FailedTasks
+from taskconsole.backends.history import EventLogs
 from taskconsole.backends.lookup import Lookup
 from taskconsole.backends.overview import OverviewReader
 from taskconsole.backends.rows import (
     WORKER_FIELDS,
-    done_row,
     operator_event,
     pause_note,
-    task_row,
     worker_info,
 )
 from taskconsole.backends.schedules import ScheduleDesk, all_or_raise
 from taskconsole.backends.searching import TaskSearch
 from taskconsole.backends.server import ServerLook
+from taskconsole.backends.windows import Windows
 from taskconsole.errors import ConfigError, ScheduleError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
-from taskconsole.model.state import State
 from taskconsole.model.task import Envelope, bare_payload, check_size, encode
 from taskconsole.store.events import Listener
-from taskconsole.store.keys import DEFAULT_QUEUE, TOMBSTONE, Namespace, check_queue_name
+from taskconsole.store.keys import DEFAULT_QUEUE, Namespace, check_queue_name
 from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
@@ -51,12 +51,13 @@ if TYPE_CHECKING:
     from taskconsole.backends.base import ScheduleCommand
     from taskconsole.config import Settings
     from taskconsole.model.detail import TaskDetail
+    from taskconsole.model.failure import Failures
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.search import Progress, Search
     from taskconsole.model.server import ServerDetail
+    from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.store.call import Call
-    from taskconsole.store.keys import Keys
 
 __all__ = ["NativeBackend"]
 
@@ -92,6 +93,8 @@ class NativeBackend:
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
         self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
         self._delayed = DelayedTasks(self._names, self._repeat_all)
+        self._windows, self._logs = Windows(self._names, self._all), EventLogs(self._names, self._all)
+        self._failed = FailedTasks(self._names, self._all)
         self.desk = ScheduleDesk(
             self._names,
             self._answers,
@@ -129,47 +132,27 @@ class NativeBackend:
     def tasks(self, queue: str, state: State, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
         """A window of a queue's tasks and how many there are; `limit` is at most 500."""
         try:
-            return self._window(queue, state, offset, max(0, min(limit, 500)))
+            return self._windows.tasks(queue, state, offset, limit)
         except WrongType as error:
             raise (self._overviews.wrong_type(queue) or error) from None
 
-    def _window(self, queue: str, state: State, offset: int, limit: int) -> tuple[list[TaskRow], int]:
-        k = self._names.of(check_queue_name(queue))
-        last = offset + limit - 1
-        r = self._reading
-        if state is State.ACTIVE:
-            return self._active(queue, k, offset, limit)
-        if state is State.PENDING:
-            # The next to run is the last element; a tombstone is a task that is gone.
-            seen, total = self._one([r.window(k.queue, -1 - last, -1 - offset, "list"), r.length(k.queue)])
-            rows = [task_row(queue, state, s) for s in reversed(seen) if s.payload != TOMBSTONE]
-        elif state is State.DONE:
-            seen, total = self._one([r.window(k.done, offset, last, "list"), r.length(k.done)])
-            rows = [done_row(queue, s) for s in seen]
-        elif state is State.DELAYED:
-            seen, total = self._one([r.window(k.delayed, offset, last, "zset"), r.size(k.delayed)])
-            rows = [task_row(queue, state, s) for s in seen]
-            if queue == DEFAULT_QUEUE:
-                public = self._names.public_delayed
-                more, count = self._one([r.window(public, offset, last, "zset"), r.size(public)])
-                both = rows + [task_row(queue, state, s) for s in more]
-                rows, total = sorted(both, key=lambda row: row.at or 0.0)[:limit], total + count
-        else:
-            seen, total = self._one([r.window(k.dead, offset, last, "zset reversed"), r.size(k.dead)])
-            rows = [task_row(queue, state, s) for s in seen]
-        return rows, total
+    def delayed(self, *, offset: int = 0, limit: int = 50) -> tuple[list[TaskRow], int]:
+        """A window of the delayed tasks of all queues, the most overdue first, and how many there are.
 
-    def _active(self, queue: str, k: Keys, offset: int, limit: int) -> tuple[list[TaskRow], int]:
-        leases = self._one([self._reading.leases(k)])[0]
-        lists = self._all([self._reading.window(k.processing(wid), 0, offset + limit - 1, "list") for wid in leases])
-        counts = self._all([self._reading.length(k.processing(wid)) for wid in leases])
-        rows = [
-            task_row(queue, State.ACTIVE, seen, worker=wid)
-            for wid, found in zip(leases, lists, strict=True)
-            if isinstance(found, list)
-            for seen in found
-        ]
-        return rows[offset : offset + limit], sum(n for n in counts if isinstance(n, int))
+        `limit` is at most 500. The cost is told at `Windows.delayed`.
+
+        Raises:
+            ConfigError: The window reaches deeper than 10,000, and more than one sorted set has tasks.
+        """
+        return self._windows.delayed(self._every_queue(), offset, limit)
+
+    def failures(self) -> Failures:
+        """The newest failed tasks of every queue in groups; at most 5,000 are looked at, see `FailedTasks.look`."""
+        return self._failed.look(self._every_queue())
+
+    def _every_queue(self) -> list[str]:
+        """All queues that may have tasks; the default queue is always one of them."""
+        return sorted({*self._one([self._reading.queues()])[0], *self._extra, DEFAULT_QUEUE})
 
     def workers(self) -> list[WorkerInfo]:
         """Every worker, queue by queue, the ones with the freshest lease first."""
@@ -222,14 +205,12 @@ class NativeBackend:
         """The server in detail; what may not be asked is named in it."""
         return self._server_look.read()
 
-    def history(self, queue: str, count: int = 100) -> list[Event]:
-        """The newest events worth keeping (failures, deaths, operators, workers), oldest first."""
-        k = self._names.of(check_queue_name(queue))
-        raws = self._one([self._reading.log(k, max(1, min(count, 1000)))])[0]
-        events: list[Event] = []
-        for raw in reversed(raws):
-            events += decode_event(raw, channel=k.channel, now=0.0)
-        return events
+    def history(self, queue: str | None = None, count: int = 100) -> list[Event]:
+        """The newest events worth keeping (failures, deaths, operators, workers) of a queue or of all, oldest first.
+
+        `count` is at most 1,000.
+        """
+        return self._logs.newest(self._every_queue() if queue is None else [check_queue_name(queue)], count)
 
     def listen(self, on_events: Callable[[list[Event]], None], stopped: Callable[[], bool]) -> None:
         """Hand over events until `stopped()`."""

@@ -14,7 +14,7 @@ import msgspec
 from taskconsole.model.detail import as_seconds
 from taskconsole.model.state import State
 from taskconsole.model.stats import Pause, ServerInfo, TaskRow, WorkerInfo
-from taskconsole.model.task import Envelope, decode, original
+from taskconsole.model.task import Envelope, decode, opening, original
 from taskconsole.store.reading import integer
 
 if TYPE_CHECKING:
@@ -121,28 +121,22 @@ def pause_note(raw: bytes | None) -> Pause | None:
     )
 
 
-def task_row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskRow:
-    """One payload as a list shows it."""
-    if seen.size > len(seen.payload):
-        text = seen.payload[:60].decode("utf-8", "backslashreplace")
-        return TaskRow(
-            queue=queue,
-            state=state,
-            name=text,
-            at=seen.score,
-            size=seen.size,
-            payload=seen.payload,
-            worker=worker,
-        )
-    fields = original(seen.payload)
+def task_row(
+    queue: str, state: State, seen: Seen, *, worker: str = "", place: int = 0, public: bool = False
+) -> TaskRow:
+    """One payload as a list shows it; of one that was cut, what its beginning tells."""
+    cut = seen.size > len(seen.payload)
+    fields = opening(seen.payload) if cut else original(seen.payload)
     name = fields.get("task")
     died, errors = fields.get("died"), fields.get("errors")
-    error = ""
+    error, failed_at = "", seen.when
+    if isinstance(errors, list) and errors and isinstance(errors[-1], dict):
+        error, failed_at = str(errors[-1].get("error", "")), _finite(errors[-1].get("at"))
     if isinstance(died, dict):
         error = str(died.get("reason", ""))
         worker = str(died.get("worker", ""))
-    elif isinstance(errors, list) and errors and isinstance(errors[-1], dict):
-        error = str(errors[-1].get("error", ""))
+    if cut and seen.why:
+        error = _reason(seen.why)
     return TaskRow(
         queue=queue,
         state=state,
@@ -156,10 +150,26 @@ def task_row(queue: str, state: State, seen: Seen, *, worker: str = "") -> TaskR
         worker=worker,
         size=seen.size,
         payload=seen.payload,
+        place=place,
+        public=public,
+        failed_at=_finite(seen.score) if state is State.DEAD else failed_at,
     )
 
 
-def done_row(queue: str, seen: Seen) -> TaskRow:
+_MARKS = (b'"died":{"reason":', b'{"error":')
+
+
+def _reason(why: bytes) -> str:
+    """The text behind the mark, as far as it was read."""
+    mark = next((mark for mark in _MARKS if why.startswith(mark)), b"")
+    raw = why[len(mark) :]
+    try:
+        return str(json.loads(raw))
+    except (ValueError, RecursionError):
+        return raw.lstrip(b'"').decode("utf-8", "replace")
+
+
+def done_row(queue: str, seen: Seen, *, place: int = 0) -> TaskRow:
     """One entry of the done list."""
     fields = original(seen.payload)
     return TaskRow(
@@ -171,7 +181,21 @@ def done_row(queue: str, seen: Seen) -> TaskRow:
         worker=str(fields.get("worker", "")),
         size=seen.size,
         payload=seen.payload,
+        place=place,
     )
+
+
+def _float(value: object) -> float | None:
+    """A number out of JSON, which knows integers that no float can hold."""
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None
+
+
+def _finite(value: object) -> float | None:
+    number = _float(value)
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _arguments(fields: dict[str, Any]) -> str:

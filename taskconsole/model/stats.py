@@ -176,6 +176,10 @@ class TaskRow:
     """The payload itself; cut when it is longer than the window allows, then `size` is larger."""
     place: int = 0
     """Where it was seen: how many come before it in this order, of its own key."""
+    public: bool = False
+    """Its key is the public delayed set, not its queue's own."""
+    failed_at: float | None = None
+    """When its last attempt failed; None when it has not failed, or nobody noted when."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

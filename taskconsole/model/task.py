@@ -12,7 +12,10 @@ Nothing here imports or evaluates anything that a payload names.
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 import math
+import re
 from typing import Any, cast
 
 import msgspec
@@ -28,6 +31,7 @@ __all__ = [
     "check_size",
     "decode",
     "encode",
+    "opening",
     "original",
     "redelivered",
     "restored",
@@ -276,3 +280,35 @@ def restored(member: bytes) -> bytes:
 def original(raw: bytes) -> dict[str, Any]:
     """All fields of a payload for display; never raises."""
     return _fields(raw)
+
+
+_value = json.JSONDecoder().raw_decode
+_space = re.compile(r"[ \t\r\n]*+")
+
+
+def opening(raw: bytes) -> dict[str, Any]:
+    """The fields at the beginning of an envelope that was cut, as far as they are whole; never raises."""
+    fields: dict[str, Any] = {}
+    text = raw.decode("utf-8", "replace")
+    if text[:1] != "{":
+        return fields
+    with contextlib.suppress(ValueError, RecursionError):  # the cut, or no JSON at all
+        at = 0
+        while True:
+            name, at = _value(text, _past_space(text, at + 1))
+            at = _past_space(text, at)
+            if not isinstance(name, str) or text[at : at + 1] != ":":
+                break
+            value, at = _value(text, _past_space(text, at + 1))
+            at = _past_space(text, at)
+            if text[at : at + 1] not in {",", "}"}:  # a number may have lost its end
+                break
+            fields[name] = value
+            if text[at] == "}":
+                break
+    return fields
+
+
+def _past_space(text: str, at: int) -> int:
+    found = _space.match(text, at)
+    return at if found is None else found.end()

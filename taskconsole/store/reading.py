@@ -19,6 +19,12 @@ PREVIEW = 4_096
 LARGEST = 2**63
 """No counter of Redis reaches it."""
 
+OPENING, REASON = 1_024, 2_500
+"""Bytes of a payload, and of why it failed, where only that is of interest."""
+
+STEP = 1_000
+"""Members that one script looks at, one by one: about 1 ms of Redis."""
+
 MAX_QUEUES = 1_000
 MAX_WORKERS = 200
 """Per queue."""
@@ -33,6 +39,12 @@ class Seen:
     size: int
     score: float | None
     """Due, or time of death, seconds since the epoch; None in a list."""
+    place: int = 0
+    """Its index; only `ReadingStore.scored` tells it."""
+    why: bytes = b""
+    """Of a payload that was cut: `"died":{"reason":"…"` or `{"error":"…"`, where it says why it failed; else empty."""
+    when: float | None = None
+    """Of a payload that was cut: when it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +209,49 @@ class ReadingStore:
         return Call.of("window", (key,), (first, last, how, PREVIEW), _seen)
 
     @staticmethod
-    def log(keys: Keys, count: int) -> Call[list[bytes]]:
-        """The newest events of the log, newest first."""
+    def heads(key: str, first: int, count: int) -> list[Call[list[float]]]:
+        """The scores of `count` members of a sorted set from `first` on, in pieces."""
+        return [
+            Call.of("heads", (key,), (i, min(i + STEP, first + count) - 1), lambda r: [float(score) for score in r])
+            for i in range(first, first + count, STEP)
+        ]
+
+    @staticmethod
+    def count_from(key: str, low: float, *, beyond: bool = False) -> Call[int]:
+        """Members of a sorted set with the score `low` or more; `beyond`: with more."""
+        return command("ZCOUNT", key, f"{'(' if beyond else ''}{low!r}", "+inf", parse=int)
+
+    @staticmethod
+    def scored(
+        key: str, first: int, count: int, *, newest: bool = False, failed: bool = False, preview: int = PREVIEW
+    ) -> list[Call[list[Seen]]]:
+        """`count` tasks of a sorted set from `first` on with why they failed, in pieces.
+
+        Args:
+            key: The sorted set.
+            first: Index of the first.
+            count: How many.
+            newest: The highest score first, else the lowest.
+            failed: Only those of the window that carry errors.
+            preview: Bytes of a payload.
+        """
+        how, which = "zset reversed" if newest else "zset", "with errors" if failed else "all"
+        return [
+            Call.of("scored", (key,), (i, min(i + STEP, first + count) - 1, how, preview, REASON, which), _scored)
+            for i in range(first, first + count, STEP)
+        ]
+
+    @staticmethod
+    def log(keys: Keys, count: int, before: str = "") -> Call[list[tuple[str, bytes]]]:
+        """The newest events of the log with their ids, newest first; those older than the id `before`."""
         return command(
             "XREVRANGE",
             keys.log,
-            "+",
+            f"({before}" if before else "+",
             "-",
             "COUNT",
             count,
-            parse=lambda r: [bytes(entry[1][1]) for entry in r],
+            parse=lambda r: [(str(bytes(entry[0]), "ascii"), bytes(entry[1][1])) for entry in r],
         )
 
 
@@ -214,4 +259,18 @@ def _seen(reply: Any) -> list[Seen]:
     return [
         Seen(bytes(reply[i]), int(reply[i + 1]), float(reply[i + 2]) if reply[i + 2] else None)
         for i in range(0, len(reply), 3)
+    ]
+
+
+def _scored(reply: Any) -> list[Seen]:
+    return [
+        Seen(
+            bytes(reply[i]),
+            int(reply[i + 1]),
+            float(reply[i + 2]),
+            place=int(reply[i + 3]),
+            why=bytes(reply[i + 4]),
+            when=float(reply[i + 5]) if reply[i + 5] else None,
+        )
+        for i in range(0, len(reply), 6)
     ]

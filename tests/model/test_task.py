@@ -20,6 +20,7 @@ from taskconsole.model.task import (
     check_arguments,
     decode,
     encode,
+    opening,
     original,
     redelivered,
     restored,
@@ -353,3 +354,33 @@ def test_arguments_nested_without_end_are_refused():
 def test_a_tuple_is_carried_as_a_list():
     check_arguments("mail", ((1, (2, "three")),), {})
     assert decode(encode(Envelope("mail", args=[(1, (2, "three"))]))).args == [[1, [2, "three"]]]
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=4)),
+    st.integers(0, 400),
+    st.booleans(),
+)
+def test_the_opening_of_a_cut_envelope_has_the_fields_that_are_whole(fields, at, spaced):
+    def written(some):
+        return json.dumps(some, separators=None if spaced else (",", ":")).encode()
+
+    names = list(fields)
+    found = opening(written(fields)[:at])
+
+    assert found == {name: fields[name] for name in names[: len(found)]}
+    assert opening(written(fields)) == fields
+    # The first n fields are whole as soon as the comma behind them is there.
+    beginnings = [written({name: fields[name] for name in names[:n]}) for n in range(len(names))]
+    assert len(found) >= sum(len(beginning) <= at for beginning in beginnings[1:])
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_opening(raw):
+    assert isinstance(opening(raw), dict)
+    assert isinstance(opening(b"{" + raw), dict)
+
+
+def test_a_number_without_its_end_is_not_a_number():
+    assert opening(b'{"a":1,"attempt":12') == {"a": 1}
+    assert opening(b'{"a":' + b"[" * 100_000) == {}
