@@ -31,7 +31,14 @@ FAILURES = frozenset({"retried", "died", "reclaimed", "fenced", "gap"})
 @click.option("-f", "--follow", is_flag=True, help="Show events as they come, until Ctrl-C.")
 @click.option("-q", "--queue", "names", multiple=True, metavar="QUEUE", help="Only this queue; may be repeated.")
 @click.option("--failures", is_flag=True, help="Only what went wrong.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many of the log.")
+@click.option(
+    "-n",
+    "--limit",
+    "--history",
+    "limit",
+    type=click.IntRange(1, 1000),
+    help="How many of the log; 50, or with --follow none, unless said.",
+)
 @json_option
 @click.pass_context
 def events(
@@ -41,13 +48,13 @@ def events(
     follow: bool,
     names: tuple[str, ...],
     failures: bool,
-    limit: int,
+    limit: int | None,
     wants_json: bool,
 ) -> int:
     """Show the newest events of the log, oldest first: failures, deaths, operators, workers.
 
-    With --follow everything that is published, also what others publish on a queue's channel.
-    With --json one object a line.
+    With --follow everything that is published, also what others publish on a queue's channel; with a number of the
+    log first. With --json one object a line.
     """
 
     def wanted(event: Event) -> bool:
@@ -59,19 +66,28 @@ def events(
         else:
             write_line(event_line(event))
 
+    if limit is None:
+        limit = 0 if follow else 50
     with open_backend(target_of(context), *names) as backend:
+        found = _logged(backend, names, wanted, limit, depth=1000 if failures else limit)
+        for event in found:
+            show(event)
         if follow:
+            sys.stdout.flush()
             _follow(backend, wanted, show)
-            return 0
-        known = names or [queue.name for queue in backend.overview().queues]
-        # With a filter, the newest that pass it lie among more of the others.
-        depth = 1000 if failures else limit
-        found = [event for name in known for event in backend.history(name, depth) if wanted(event)]
-    for event in sorted(found, key=lambda event: event.at)[-limit:]:
-        show(event)
-    if not found:
-        say("no events in the log")
+        elif not found:
+            say("no events in the log")
     return 0
+
+
+def _logged(
+    backend: NativeBackend, names: tuple[str, ...], wanted: Callable[[Event], bool], limit: int, *, depth: int
+) -> list[Event]:
+    """The newest `limit` events of the log that are wanted; with a filter they lie among more of the others."""
+    if not limit:
+        return []
+    found = [event for name in names or [None] for event in backend.history(name, depth) if wanted(event)]
+    return sorted(found, key=lambda event: event.at)[-limit:]
 
 
 def _follow(backend: NativeBackend, wanted: Callable[[Event], bool], show: Callable[[Event], None]) -> None:

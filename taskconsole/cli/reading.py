@@ -1,4 +1,4 @@
-"""The commands that only read: status, queues, tasks, workers, doctor."""
+"""The commands that only read: status, queues, tasks, delayed, failures, workers, doctor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,21 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.native import NativeBackend
     from taskconsole.cli.target import Target
+    from taskconsole.model.failure import FailureGroup, Failures
     from taskconsole.model.stats import Overview, QueueStats, TaskRow, WorkerInfo
     from taskconsole.model.verdict import Verdict
 
-__all__ = ["doctor", "open_backend", "print_status", "queues", "status", "tasks", "workers"]
+__all__ = [
+    "delayed",
+    "doctor",
+    "failures",
+    "open_backend",
+    "print_status",
+    "queues",
+    "status",
+    "tasks",
+    "workers",
+]
 
 STATES = ("pending", "delayed", "active", "done", "dead")
 
@@ -154,11 +165,15 @@ def tasks(context: click.Context, /, *, queue: str, state: str, offset: int, lim
         [_task_cells(row, now) for row in rows],
         right=(3, 4),
     )
+    _say_place(rows, offset, total, f"no {state} tasks on {queue}")
+    return 0
+
+
+def _say_place(rows: list[TaskRow], offset: int, total: int, none: str) -> None:
     if rows:
         say(f"{offset + 1:,} to {offset + len(rows):,} of {total:,}")
     else:
-        say(f"none; {total:,} in all" if total else f"no {state} tasks on {queue}")
-    return 0
+        say(f"none; {total:,} in all" if total else none)
 
 
 _TIME_HEADING = {"pending": "ENQUEUED", "delayed": "DUE", "active": "ENQUEUED", "done": "DONE", "dead": "DIED"}
@@ -166,6 +181,81 @@ _TIME_HEADING = {"pending": "ENQUEUED", "delayed": "DUE", "active": "ENQUEUED", 
 
 def _task_cells(row: TaskRow, now: float) -> tuple[object, ...]:
     return (row.name, row.id, _when(row.at, now), row.attempt, f"{row.size:,}", row.args, row.worker, row.error)
+
+
+@click.command(short_help="The delayed tasks of all queues.")
+@target_options
+@click.option("--offset", type=click.IntRange(0, 10**9), default=0, show_default=True)
+@click.option("-n", "--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@json_option
+@click.pass_context
+def delayed(context: click.Context, /, *, offset: int, limit: int, wants_json: bool) -> int:
+    """Show the delayed tasks of all queues, those of the public set `delayed_tasks` too, the most overdue first.
+
+    Where several sets have tasks, down to the 10,000th; `tasks QUEUE delayed` reaches deeper.
+    """
+    with open_backend(target_of(context)) as backend:
+        rows, total = backend.delayed(offset=offset, limit=limit)
+    if wants_json:
+        write_json({"offset": offset, "total": total, "tasks": [as_json(row) for row in rows]})
+        return 0
+    now = time.time()
+    write_table(
+        ("DUE", "QUEUE", "TASK", "ID", "ATTEMPT", "BYTES", "ARGUMENTS", "ERROR"),
+        [_delayed_cells(row, now) for row in rows],
+        right=(4, 5),
+    )
+    _say_place(rows, offset, total, "no delayed tasks")
+    return 0
+
+
+def _delayed_cells(row: TaskRow, now: float) -> tuple[object, ...]:
+    due = _when(row.at, now)
+    return (due, row.queue, row.name, row.id, row.attempt, f"{row.size:,}", row.args, row.error)
+
+
+@click.command(short_help="Failed tasks in groups.")
+@target_options
+@click.option("-n", "--limit", type=click.IntRange(1, 5000), default=50, show_default=True, help="How many groups.")
+@json_option
+@click.pass_context
+def failures(context: click.Context, /, *, limit: int, wants_json: bool) -> int:
+    """Show which tasks failed and why: those that are alike in one line, the most frequent first.
+
+    Alike are tasks of one queue and one name, with one exception, whose messages differ only in numbers, ids,
+    addresses, times and quoted values. At most the newest 5,000 are looked at, dead or waiting to be tried again.
+    """
+    with open_backend(target_of(context)) as backend:
+        found = backend.failures()
+    shown = found.groups[:limit]
+    if wants_json:
+        groups = [{**as_json(group), "count": group.count} for group in shown]
+        write_json({**as_json(found), "groups": groups})
+        return 0
+    now = time.time()
+    write_table(
+        ("COUNT", "DEAD", "RETRYING", "LAST", "FIRST", "QUEUE", "TASK", "EXCEPTION", "MESSAGE"),
+        [_group_cells(group, now) for group in shown],
+        right=(0, 1, 2),
+    )
+    say(_looked(found, len(shown)))
+    return 0
+
+
+def _group_cells(group: FailureGroup, now: float) -> tuple[object, ...]:
+    first, last = _when(group.first, now), _when(group.last, now)
+    counts = f"{group.count:,}", f"{group.dead:,}", f"{group.retrying:,}"
+    return (*counts, last, first, group.queue, group.task, group.exception, group.message)
+
+
+def _looked(found: Failures, shown: int) -> str:
+    """How much of the truth the groups are."""
+    if not found.groups:
+        return "no failed tasks"
+    groups = f"{shown:,} of {len(found.groups):,} groups" if shown < len(found.groups) else f"{shown:,} groups"
+    if found.looked < found.total:
+        return f"{groups}; counts are lower bounds: looked at the newest {found.looked:,} of {found.total:,} dead tasks"
+    return f"{groups}; all {found.total:,} dead tasks were looked at"
 
 
 @click.command(short_help="Every worker; tell one to be quiet or to stop.")

@@ -32,6 +32,8 @@ COMMANDS = {
     "tasks": "reading",
     "task": "looking",
     "find": "looking",
+    "delayed": "reading",
+    "failures": "reading",
     "workers": "reading",
     "schedules": "schedules",
     "events": "following",

@@ -15,7 +15,7 @@ def log(raw):
         [("mail", "paused"), ("bills", "died"), ("mail", "retried"), ("mail", "resumed")]
     ):
         event = {"event": kind, "queue": queue, "n": 1, "at": 1_790_000_000 + n, "task": f"t{n}", "by": "ada"}
-        raw.xadd(f"{{{queue}}}:log", {"event": json.dumps(event)})
+        raw.xadd(f"{{{queue}}}:log", {"event": json.dumps(event)}, id=f"{event['at']}000-0")
 
 
 def kinds(ran):
@@ -31,6 +31,12 @@ def test_some_of_the_log(cli, log):
     assert kinds(cli("events", "--json", "-q", "mail")) == ["paused", "retried", "resumed"]
     assert kinds(cli("events", "--json", "--failures")) == ["died", "retried"]
     assert kinds(cli("events", "--json", "--failures", "-q", "mail", "-q", "bills", "--limit", "1")) == ["retried"]
+
+
+def test_the_newest_of_the_log(cli, log):
+    for option in ("-n", "--limit", "--history"):
+        assert kinds(cli("events", "--json", option, "2")) == ["retried", "resumed"]
+    assert cli("events", "--history", "0").code == 2
 
 
 def test_an_empty_log_is_said(cli):
@@ -76,6 +82,13 @@ def test_following_some_queues_shows_only_those_even_when_nobody_knows_them(stor
 
         assert (event["kind"], event["queue"], event["n"]) == ("done", "mail", 3)
         assert raw.publish("task_queue_channel", "other") == 0
+
+
+def test_following_begins_with_as_much_of_the_log_as_is_wanted(store_url, raw, log):
+    with Following(store_url, "--json", "--history", "2") as following:
+        assert [json.loads(following.line())["kind"] for _ in range(2)] == ["retried", "resumed"]
+        wait_until(lambda: raw.publish("mail_channel", "now"))
+        assert json.loads(following.line())["text"] == "now"
 
 
 def test_following_goes_on_when_redis_comes_back():

@@ -109,6 +109,82 @@ def test_a_time_that_is_none_breaks_nothing(cli, raw, score):
     assert cli("doctor").code in {0, 1}
 
 
+def test_the_delayed_tasks_of_all_queues(cli, mail, raw):
+    raw.zadd("delayed_tasks", {"task1": time.time() + 7_000})
+
+    ran = cli("delayed")
+
+    assert [line.split()[2:] for line in ran.lines[1:]] == [
+        ["mail", "remind", "d1", "1", "27"],
+        ["mail", "remind", "d0", "1", "27"],
+        ["task_queue", "task1", "-", "1", "5"],
+    ]
+    assert ran.lines[1].startswith("1m00s ago")
+    assert ran.lines[2].startswith("in 2m0")
+    assert ran.err == "taskconsole: 1 to 3 of 3\n"
+    assert cli("delayed", "-n", "1", "--offset", "1").err == "taskconsole: 2 to 2 of 3\n"
+    assert cli("delayed", "--offset", "3").err == "taskconsole: none; 3 in all\n"
+    found = cli("delayed", "--json", "-n", "2", "--offset", "1").json
+    assert (found["offset"], found["total"]) == (1, 3)
+    assert [(t["id"], t["queue"], t["place"], t["public"]) for t in found["tasks"]] == [
+        ("d0", "mail", 1, False),
+        (None, "task_queue", 0, True),
+    ]
+
+
+def test_delayed_tasks_too_deep_or_none_are_said(cli, raw):
+    assert cli("delayed") == (
+        0,
+        "DUE  QUEUE  TASK  ID  ATTEMPT  BYTES  ARGUMENTS  ERROR\n",
+        "taskconsole: no delayed tasks\n",
+    )
+    raw.zadd("delayed_tasks", {f"t{n}": n for n in range(10_000)})
+    raw.zadd("{task_queue}:delayed", {"x": 1})
+
+    ran = cli("delayed", "--offset", "9999", "-n", "2")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "only down to the 10,000th task" in ran.err
+
+
+def test_failures_are_shown_in_groups(cli, raw):
+    now = time.time()
+    raw.sadd("taskconsole:queues", "mail")
+    for n in range(3):
+        died = {"reason": f"failed {n} times, last: TimeoutError: no answer in {n} s", "worker": "w", "at": now}
+        raw.zadd("{mail}:dead", {json.dumps({"task": "send", "id": f"x{n}", "died": died}): now - 60 * n - 5})
+    error = {"error": "TimeoutError: no answer in 7 s", "at": now - 3600}
+    raw.zadd("{mail}:delayed", {json.dumps({"task": "send", "id": "r", "errors": [error]}): now + 60})
+    raw.zadd("{task_queue}:dead", {"task1": now - 5})
+
+    ran = cli("failures")
+
+    assert ran.lines[1].split()[:3] == ["4", "3", "1"]
+    assert ran.lines[1].endswith("5s ago  1h00m ago  mail        send   TimeoutError     no answer in <n> s")
+    assert ran.lines[2].endswith("task_queue  task1  no reason given")
+    assert ran.err == "taskconsole: 2 groups; all 4 dead tasks were looked at\n"
+    assert cli("failures", "-n", "1").err == "taskconsole: 1 of 2 groups; all 4 dead tasks were looked at\n"
+    found = cli("failures", "--json", "-n", "1").json
+    assert (found["looked"], found["total"]) == (4, 4)
+    (group,) = found["groups"]
+    assert (group["count"], group["exception"], group["sample"]["id"]) == (4, "TimeoutError", "x0")
+
+
+def test_counts_that_are_lower_bounds_are_called_so(cli, raw):
+    raw.zadd("{task_queue}:dead", {f"t{n}": n for n in range(2_001)})
+
+    ran = cli("failures", "-n", "1")
+
+    assert ran.err == (
+        "taskconsole: 1 of 2,000 groups; counts are lower bounds: looked at the newest 2,000 of 2,001 dead tasks\n"
+    )
+
+
+def test_no_failures_are_said(cli):
+    assert cli("failures").err == "taskconsole: no failed tasks\n"
+    assert cli("failures", "--json").json == {"groups": [], "looked": 0, "total": 0}
+
+
 def test_workers(cli, mail):
     ran = cli("workers")
 
@@ -180,6 +256,7 @@ def test_hostile_texts_start_no_line_and_send_no_control(cli, raw, text):
     raw.zadd("{mail}:workers", {text: 9e12})
     raw.hset(f"{{mail}}:worker:{text}", mapping={"host": text, "running": json.dumps([[text, text, 5]])})
     raw.xadd("{mail}:log", {"event": json.dumps({"event": "died", "queue": text, "text": text, "by": text})})
+    raw.zadd("{mail}:delayed", {payload: 5})
     raw.set("{mail}:stats", text)
 
     for command, lines in (
@@ -187,6 +264,8 @@ def test_hostile_texts_start_no_line_and_send_no_control(cli, raw, text):
         (["queues"], 3),
         (["tasks", "mail", "pending"], 3),
         (["tasks", "mail", "dead"], 2),
+        (["delayed"], 2),
+        (["failures"], 3),
         (["workers"], 2),
         (["events"], 1),
         (["doctor"], None),
