@@ -87,6 +87,7 @@ def test_an_unchanged_dead_set_is_not_read_again(backend, raw):
 
 def test_only_what_has_died_since_is_read(backend, raw):
     raw.zadd("{mail}:dead", {dead(n, f"E: {n}", at=n): n for n in range(100)})
+    raw.zadd("{mail}:dead", {dead(500, "G: 1", at=98, task="y"): 98.5})
     backend.failures()
     raw.zadd("{mail}:dead", {dead(n, f"E: {n}", at=n): n for n in range(100, 103)})
     dead_reads(raw)
@@ -95,9 +96,10 @@ def test_only_what_has_died_since_is_read(backend, raw):
 
     assert dead_reads(raw) == 1
     assert (found.groups[0].dead, found.groups[0].sample.id, found.groups[0].sample.place) == (103, "i102", 0)
+    assert found.groups[1].sample.place == 4, "what was known has moved on"
     raw.zadd("{mail}:dead", {dead(7, "F: older", at=1, task="x"): 1.5})
     rows = {group.task: group for group in backend.failures().groups}
-    assert (rows["send"].dead, rows["x"].dead, rows["x"].sample.place) == (103, 1, 101), "an older one by hand"
+    assert (rows["send"].dead, rows["x"].dead, rows["x"].sample.place) == (103, 1, 102), "an older one by hand"
 
 
 def test_what_was_taken_away_is_not_counted_any_more(backend, raw):
