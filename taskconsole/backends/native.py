@@ -151,7 +151,12 @@ class NativeBackend:
         return self._failed.look(self._every_queue())
 
     def _every_queue(self) -> list[str]:
-        """All queues that may have tasks; the default queue is always one of them."""
+        """All queues that may have tasks; the default queue is always one of them.
+
+        Raises:
+            ServerTooOld: Redis is older than 6.2.
+        """
+        self._greet()
         return sorted({*self._one([self._reading.queues()])[0], *self._extra, DEFAULT_QUEUE})
 
     def workers(self) -> list[WorkerInfo]:

@@ -16,6 +16,8 @@ READS = [
     ["status"],
     ["queues"],
     ["tasks", "mail", "pending"],
+    ["delayed"],
+    ["failures"],
     ["workers"],
     ["events"],
     ["events", "-f"],
@@ -77,7 +79,9 @@ def test_a_user_who_may_do_nothing(cli, forbidden, command):
     assert "pw12345" not in ran.err
 
 
-@pytest.mark.parametrize("command", [["status"], ["doctor"], ["workers"], ["events"], []], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["status"], ["doctor"], ["workers"], ["events"], ["delayed"], ["failures"], []], ids=" ".join
+)
 def test_a_redis_that_is_too_old(cli, command):
     with redis_of_version("5.0.14") as url:
         ran = cli("-u", url, *command)
