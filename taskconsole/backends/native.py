@@ -156,7 +156,7 @@ class NativeBackend:
         Raises:
             ServerTooOld: Redis is older than 6.2.
         """
-        self._greet()
+        self._overviews.greet()
         return sorted({*self._one([self._reading.queues()])[0], *self._extra, DEFAULT_QUEUE})
 
     def workers(self) -> list[WorkerInfo]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
-import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -131,7 +130,7 @@ def task_row(
     died, errors = fields.get("died"), fields.get("errors")
     error, failed_at = "", seen.when
     if isinstance(errors, list) and errors and isinstance(errors[-1], dict):
-        error, failed_at = str(errors[-1].get("error", "")), _finite(errors[-1].get("at"))
+        error, failed_at = str(errors[-1].get("error", "")), as_seconds(errors[-1].get("at"))
     if isinstance(died, dict):
         error = str(died.get("reason", ""))
         worker = str(died.get("worker", ""))
@@ -152,7 +151,7 @@ def task_row(
         payload=seen.payload,
         place=place,
         public=public,
-        failed_at=_finite(seen.score) if state is State.DEAD else failed_at,
+        failed_at=as_seconds(seen.score) if state is State.DEAD else failed_at,
     )
 
 
@@ -183,19 +182,6 @@ def done_row(queue: str, seen: Seen, *, place: int = 0) -> TaskRow:
         payload=seen.payload,
         place=place,
     )
-
-
-def _float(value: object) -> float | None:
-    """A number out of JSON, which knows integers that no float can hold."""
-    try:
-        return float(value) if isinstance(value, int | float) else None
-    except OverflowError:
-        return None
-
-
-def _finite(value: object) -> float | None:
-    number = _float(value)
-    return number if number is not None and math.isfinite(number) else None
 
 
 def _arguments(fields: dict[str, Any]) -> str:
