@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
