@@ -80,8 +80,25 @@ class Root(click.Group):
         return found
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, with `--headless NAME` in the place of a command's name."""
-        return super().parse_args(ctx, _without_headless(args))
+        """Parse, with `--headless NAME` in the place of a command's name, and `:mail/dead` as a place to start at."""
+        rest = _without_headless(args)
+        places = [word for word in rest if word.startswith(":")]
+        if len(places) == 1 and rest[-1] is places[0] and not _value_is_missing(rest[:-1]):
+            target_of(ctx).start = rest.pop()
+        return super().parse_args(ctx, rest)
+
+
+TAKE_VALUES = frozenset({"-u", "--url", "--url-file", "-C", "--context", "--prefix"})
+
+
+def _value_is_missing(arguments: Sequence[str]) -> bool:
+    """What comes next belongs to the last option, or to a command."""
+    at = 0
+    while at < len(arguments):
+        if not arguments[at].startswith("-"):
+            return True
+        at += 2 if arguments[at] in TAKE_VALUES else 1
+    return at > len(arguments)
 
 
 def _without_headless(args: Sequence[str]) -> list[str]:
@@ -95,7 +112,7 @@ def _without_headless(args: Sequence[str]) -> list[str]:
         if option == "--headless" and rest[i + 1 : i + 2] and rest[i + 1] in SERVICES:
             return [*rest[:i], *rest[i + 1 :]]
         # These take a value, which may look like anything.
-        i += 2 if rest[i] in {"-u", "--url", "--url-file", "-C", "--context", "--prefix"} else 1
+        i += 2 if rest[i] in TAKE_VALUES else 1
     return rest
 
 
@@ -121,7 +138,8 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 def root(context: click.Context, /, *, embedded: bool, read_only: bool, ascii_only: bool, mouse: bool) -> int:
     """Task queues on plain Redis lists. Without a command: the console.
 
-    Where there is no terminal to draw on, the console prints `status` instead.
+    `taskconsole :tasks/mail/dead` starts there. Where there is no terminal to draw on, the console prints `status`
+    instead.
     """
     if context.invoked_subcommand is not None:
         if embedded:
@@ -130,9 +148,16 @@ def root(context: click.Context, /, *, embedded: bool, read_only: bool, ascii_on
     from taskconsole.cli.showing import Look, show, show_embedded
 
     target = target_of(context)
-    wished = target.file().console
-    named = target.context()
+    file = target.file()
+    wished, named = file.console, target.context()
     look = Look(
+        start=target.start,
+        theme=wished.theme,
+        interval=wished.interval,
+        keys=file.keys,
+        patterns=file.secret_patterns,
+        contexts=tuple(file.contexts.values()),
+        context="" if named is None or embedded else named.name,
         read_only=read_only or (named is not None and named.read_only and not embedded),
         ascii_only=ascii_only or wished.ascii,
         mouse=mouse or wished.mouse,

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +18,11 @@ from taskconsole.cli.reading import print_status
 from taskconsole.cli.target import is_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from taskconsole.backends.base import Backend
     from taskconsole.config import Settings
+    from taskconsole.settings_file import NamedContext
 
 __all__ = ["Look", "demo", "show", "show_embedded"]
 
@@ -32,6 +36,15 @@ class Look:
     read_only: bool = False
     ascii_only: bool = False
     mouse: bool = False
+    start: str = ""
+    """The place to begin at, e.g. `:tasks/mail/dead`."""
+    theme: str = ""
+    interval: float = 1.0
+    keys: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[str, ...] = ()
+    """Names of arguments that are not shown, besides the usual ones."""
+    contexts: tuple[NamedContext, ...] = ()
+    context: str = ""
 
 
 def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[str, ...] = ()) -> int:
@@ -43,6 +56,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
         StoreUnavailable: No terminal, and no Redis. With a terminal the console says so itself.
     """
     from taskconsole.backends.native import NativeBackend
+    from taskconsole.config import Settings
 
     if not is_terminal():
         backend = NativeBackend(settings, queues)
@@ -51,7 +65,19 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
         finally:
             backend.close()
         return 0
+    from taskconsole.console.actions import GROUPS
     from taskconsole.console.app import run_console
+    from taskconsole.console.context import Context
+    from taskconsole.console.history import history_path
+    from taskconsole.console.keymap import check_keymap
+    from taskconsole.console.look import Look as ConsoleLook
+    from taskconsole.console.starting import start_at
+
+    def context_of(named: NamedContext) -> Context:
+        def connect() -> Backend:
+            return NativeBackend(Settings(url=named.read_url(), prefix=named.prefix), named.queues)
+
+        return Context(name=named.name, connect=connect, address=named.address, read_only=named.read_only)
 
     # A setting that cannot be used is said here, in one line, and not on the screen again and again.
     NativeBackend(settings, queues).close()
@@ -62,6 +88,14 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
         ascii_only=look.ascii_only,
         mouse=look.mouse,
         offer=offer,
+        start=start_at(look.start),
+        theme=look.theme,
+        interval=look.interval,
+        keymap=check_keymap(look.keys, ((a.id, a.key) for group in GROUPS.values() for a in group)),
+        masked=(*ConsoleLook().masked, *look.patterns),
+        contexts=[context_of(named) for named in look.contexts],
+        context=look.context,
+        history=history_path(os.environ),
     )
 
 

@@ -31,6 +31,8 @@ class Target:
         """What the file said, or the context."""
         self.context_name: str | None = None
         self.prefix: str | None = None
+        self.start = ""
+        """Where the console begins, as its `:` line has it."""
         self._file: SettingsFile | None = None
         self._warned = False
 

@@ -77,6 +77,7 @@ class Console(App[int]):
         keymap: Keys by the ids of actions, in place of their own.
         masked: Parts of the names of arguments that are not to be shown.
         theme: One of Textual's; by default the terminal's own colours over SSH, else a dark one.
+        interval: Seconds between two readings.
         history: A file for the commands that are typed; None keeps them for this run only.
         handle_signals: End in order on SIGTERM and SIGHUP; for the main thread only.
     """
@@ -99,6 +100,7 @@ class Console(App[int]):
         keymap: Mapping[str, str] | None = None,
         masked: Sequence[str] | None = None,
         theme: str = "",
+        interval: float = 1.0,
         history: Path | None = None,
         handle_signals: bool = False,
     ) -> None:
@@ -122,7 +124,7 @@ class Console(App[int]):
             context=context,
         )
         self.look = look if masked is None else replace(look, masked=tuple(masked))
-        self.feed = Feed(connect, self.post_message)
+        self.feed = Feed(connect, self.post_message, interval=interval)
         self.desk = Desk(
             self.look,
             address=address,
@@ -299,7 +301,7 @@ class Console(App[int]):
     async def _change(self, context: Context) -> None:
         before = self.feed
         self.look = replace(self.look, context=context.name, read_only=self._read_only or context.read_only)
-        self.feed = Feed(context.connect, self.post_message)
+        self.feed = Feed(context.connect, self.post_message, interval=before.interval)
         # Its threads end by themselves; what they still say is about a feed that nobody asks any more.
         before.stop()
         await self.desk.start_over(self.look, context.address)

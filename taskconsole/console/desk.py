@@ -16,8 +16,6 @@ from taskconsole.console import actions, header
 from taskconsole.console.commandline import (
     CommandError,
     Export,
-    Find,
-    GoTo,
     Help,
     Names,
     Quit,
@@ -25,18 +23,16 @@ from taskconsole.console.commandline import (
     complete,
     parse,
 )
-from taskconsole.console.commandline import View as CommandView
 from taskconsole.console.format import clock
 from taskconsole.console.lines import Line, Tone, cell, join
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say, Send
 from taskconsole.console.place import ROOTS, Place
 from taskconsole.console.safe import safe
+from taskconsole.console.starting import place_of
 from taskconsole.console.views.catalogue import make_view
 from taskconsole.console.widgets.lines import Lines
 from taskconsole.console.widgets.prompt import Prompt
-from taskconsole.model.search import Search
-from taskconsole.model.state import State
 from taskconsole.model.verdict import Verdict, judge
 
 if TYPE_CHECKING:
@@ -380,15 +376,10 @@ class Desk(Screen[None]):
             self.show_status(str(error), ok=False)
             return
         self._history.add(text)
+        place = place_of(command)
+        if place is not None:
+            await self.go(place)
         match command:
-            case GoTo(view=CommandView.TASKS, queue=str(queue), state=state, id=str(wanted)):
-                states = () if state is None else (state,)
-                await self._find(Search(text=wanted, queue=queue, states=states, exact=True))
-            case GoTo():
-                state = command.state or State.PENDING
-                await self.go(Place(view=command.view, queue=command.queue or "", state=state))
-            case Find(text=wanted):
-                await self._find(Search(text=wanted))
             case Export():
                 self.app.post_message(Saving(command.kind, command.file or ""))
             case UseContext():
@@ -397,6 +388,3 @@ class Desk(Screen[None]):
                 await self.run_action("app.help")
             case Quit():
                 self.app.exit(0)
-
-    async def _find(self, search: Search) -> None:
-        await self.go(Place(view="find", key=search.text, subject=search))

@@ -18,7 +18,7 @@ from taskconsole.console.inbox import Inbox
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.looker import Looker
 from taskconsole.console.messages import ActionEnded, AnswerChanged, EventsWaiting, LinkChanged
-from taskconsole.console.poller import Poller, backoff
+from taskconsole.console.poller import FOCUSED, Poller, backoff
 from taskconsole.errors import AccessDenied, StoreUnavailable, TaskconsoleError
 from taskconsole.model.event import Event, EventKind
 
@@ -42,11 +42,15 @@ class Feed:
     Args:
         connect: Makes the backend; called in the polling thread, again and again until it succeeds.
         tell: Hands a message to the console from any thread, without waiting (`App.post_message`).
+        interval: Seconds between two readings while somebody looks.
     """
 
-    def __init__(self, connect: Callable[[], Backend], tell: Callable[[Message], object]) -> None:
+    def __init__(
+        self, connect: Callable[[], Backend], tell: Callable[[Message], object], *, interval: float = FOCUSED
+    ) -> None:
         self._tell = tell
         self._poller = Poller(connect, self._publish, self._gap)
+        self._poller.wished = interval
         self._looker = Looker(self._live_now, self._publish_answer)
         self._inbox = Inbox()
         self._commands: Queue[Command] = Queue(MAX_COMMANDS)

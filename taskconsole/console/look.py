@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from taskconsole.console.format import UNICODE, Glyphs
 
@@ -11,7 +11,7 @@ __all__ = ["Look"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Fixed for one run; `clock` alone may be turned while it runs."""
+    """Fixed as long as one server is looked at."""
 
     operator: str = "?"
     """Who acts, as others will read it: user@host."""
@@ -24,5 +24,5 @@ class Look:
     """The names of the servers that one can change to."""
     context: str = ""
     """The one we are in; empty when it has no name."""
-    masked: tuple[str, ...] = field(default=("password", "passwd", "secret", "token", "api_key", "apikey"))
-    """Arguments whose names hold one of these are not shown."""
+    masked: tuple[str, ...] = ("*password*", "*passwd*", "*secret*", "*token*", "*api_key*", "*apikey*")
+    """Globs: arguments whose names fit one of these are not shown."""

@@ -6,6 +6,7 @@ What comes out is safe for a terminal, whatever went in.
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.console.safe import safe
@@ -32,7 +33,7 @@ def pretty(payload: bytes, secrets: Sequence[str] = ()) -> list[str]:
 
     Args:
         payload: The bytes as they lie in Redis.
-        secrets: Parts of names; the values of arguments so named are masked.
+        secrets: Globs; the values of arguments whose names fit one are masked.
     """
     try:
         value = json.loads(payload, parse_constant=_constant)
@@ -52,12 +53,18 @@ def masked(value: Any, secrets: Sequence[str], depth: int = 0) -> Any:
         return value
     if isinstance(value, dict):
         return {
-            name: MASK if any(part in name.lower() for part in secrets) else masked(inner, secrets, depth + 1)
+            name: MASK
+            if any(fnmatchcase(name.lower(), glob.lower()) for glob in secrets)
+            else masked(inner, secrets, depth + 1)
             for name, inner in value.items()
         }
     if isinstance(value, list):
         return [masked(inner, secrets, depth + 1) for inner in value]
     return value
+
+
+def _is_secret(name: str, secrets: Sequence[str]) -> bool:
+    return any(fnmatchcase(name.lower(), glob.lower()) for glob in secrets)
 
 
 def _constant(name: str) -> str:

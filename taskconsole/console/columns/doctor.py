@@ -22,7 +22,7 @@ _RANK = {level: rank for rank, level in enumerate((Level.CRITICAL, Level.WARNING
 VERDICTS: tuple[Column[Verdict], ...] = (
     Column(
         heading="LEVEL",
-        width=5,
+        width=6,
         text=lambda v, _now, _width: LEVEL_WORDS[v.level],
         tone=lambda v: LEVEL_TONES[v.level],
         order=lambda v: _RANK[v.level],
