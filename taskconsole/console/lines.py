@@ -6,13 +6,30 @@ A tone says what a piece of text means; the style sheet of the widgets says how 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len, get_character_cell_size, set_cell_size
 
 from taskconsole.console.format import UNICODE, Glyphs
 
-__all__ = ["Justify", "Line", "Piece", "Tone", "at_most", "cell", "changed", "crop", "join", "plain", "rule", "spread"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Justify",
+    "Line",
+    "Piece",
+    "Tone",
+    "at_most",
+    "cell",
+    "changed",
+    "crop",
+    "facts",
+    "join",
+    "plain",
+    "rule",
+    "spread",
+]
 
 Justify = Literal["left", "right"]
 
@@ -96,6 +113,13 @@ def crop(line: Line, left: int, width: int, *, fixed: int = 2) -> Line:
         else:
             pieces.append((text, tone))
     return tuple(pieces)
+
+
+def facts(pairs: Sequence[tuple[str, str]], width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
+    """One line for each (name, safe text)."""
+    label = max((len(name) for name, _ in pairs), default=0) + 1
+    room = max(0, width - label - 2)
+    return [((f" {name:<{label}} ", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN)) for name, text in pairs]
 
 
 def changed(old: Line, new: Line, width: int) -> list[tuple[int, int]]:

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 from taskconsole.console.views.delayed import DelayedView
 from taskconsole.console.views.doctor import DoctorView
+from taskconsole.console.views.events import EventsView
+from taskconsole.console.views.failures import FailuresView
 from taskconsole.console.views.find import FindView
 from taskconsole.console.views.queues import QueuesView
+from taskconsole.console.views.redis import RedisView
+from taskconsole.console.views.schedule import ScheduleView
+from taskconsole.console.views.schedules import SchedulesView
 from taskconsole.console.views.task import TaskView
 from taskconsole.console.views.tasks import TasksView
+from taskconsole.console.views.worker import WorkerView
+from taskconsole.console.views.workers import WorkersView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +35,13 @@ VIEWS: dict[str, Callable[[Look], View]] = {
         DelayedView,
         DoctorView,
         FindView,
+        WorkersView,
+        WorkerView,
+        SchedulesView,
+        ScheduleView,
+        RedisView,
+        FailuresView,
+        EventsView,
     )
 }
 """By their names in a `Place`."""

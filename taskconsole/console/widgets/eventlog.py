@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console.actions import LOG, MOTIONS, bindings
 from taskconsole.console.columns.events import EVENTS, EVENTS_WIDE, event_line, event_tone
+from taskconsole.console.filtering import Filter
 from taskconsole.console.format import UNICODE, Glyphs, count
 from taskconsole.console.lines import Line, Tone, rule
+from taskconsole.console.safe import safe
 from taskconsole.console.table import Column, Placed, fit
 from taskconsole.console.widgets.painted import Painted
 
@@ -45,6 +47,9 @@ class EventLog(Painted, can_focus=True):
         self._glyphs = glyphs
         self._placed: list[Placed[Event]] = []
         self._ring: deque[Event] = deque(maxlen=RING)
+        self._kept: deque[Event] = deque(maxlen=RING)
+        self.filter = Filter.parse("")
+        self.only_failures = False
         self._top = 0
         self._sampled = 1
         self._per_second = 0.0
@@ -61,8 +66,43 @@ class EventLog(Painted, can_focus=True):
         self._sampled = -(-arrived // room)
         shown = _sample(events, -(-len(events) // room))
         self._ring.extendleft(shown)
+        passing = [event for event in shown if self._passes(event)]
+        self._kept.extendleft(passing)
         if not self.follow:
-            self._top = min(self._top + len(shown), self._last_top)
+            self._top = min(self._top + len(passing), self._last_top)
+        self.repaint()
+
+    def add_history(self, events: Sequence[Event]) -> None:
+        """Take in what was before, oldest first: below what has come, without what has come already."""
+        known = {(e.kind, e.at, e.id, e.text) for e in self._ring}
+        older = [e for e in reversed(events) if (e.kind, e.at, e.id, e.text) not in known]
+        room = RING - len(self._ring)
+        self._ring.extend(older[: max(0, room)])
+        self._choose()
+
+    def set_filter(self, text: str) -> None:
+        """Show only events that pass, of those that are kept and those that come."""
+        self.filter = Filter.parse(text)
+        self._choose()
+
+    @property
+    def shown(self) -> Sequence[Event]:
+        """Those that are kept and pass, newest first."""
+        return self._kept
+
+    @property
+    def first(self) -> Event | None:
+        """The one at the top of what is seen."""
+        return self._kept[self._top] if self._top < len(self._kept) else None
+
+    def _passes(self, event: Event) -> bool:
+        if self.only_failures and event_tone(event) not in (Tone.BAD, Tone.WARN):
+            return False
+        return self.filter.accepts(event.kind, event.queue, event.task, event.id, event.worker, event.by, event.text)
+
+    def _choose(self) -> None:
+        self._kept = deque(filter(self._passes, self._ring), maxlen=RING)
+        self._top = max(0, min(self._top, self._last_top))
         self.repaint()
 
     def quiet(self) -> None:
@@ -76,14 +116,18 @@ class EventLog(Painted, can_focus=True):
         if y == 0:
             return rule(self._title(), self.size.width, self._glyphs)
         index = self._top + y - 1
-        if index >= len(self._ring):
+        if index >= len(self._kept):
             return ()
-        return event_line(self._placed, self._ring[index], self.size.width, self._glyphs)
+        return event_line(self._placed, self._kept[index], self.size.width, self._glyphs)
 
     def _title(self) -> str:
         marks = ["> events" if self.has_focus else "events"]
         if self._sampled > 1:
             marks.append(f"{count(round(self._per_second))}/s, showing 1 in {count(self._sampled)}")
+        if self.only_failures:
+            marks.append("failures only (F shows all)")
+        if self.filter:
+            marks.append(f"filter {safe(self.filter.text, 40)}: {count(len(self._kept))} of {count(len(self._ring))}")
         if not self.follow:
             marks.append(f"held {count(self._top)} back (f follows)" if self._top else "held (f follows)")
         return ", ".join(marks)
@@ -104,6 +148,11 @@ class EventLog(Painted, can_focus=True):
         if self.follow:
             self._top = 0
         self.repaint()
+
+    def action_failures_only(self) -> None:
+        """Only failures and what else is wrong, or everything."""
+        self.only_failures = not self.only_failures
+        self._choose()
 
     def action_move(self, by: int) -> None:
         """Scroll by lines; scrolling holds still."""
@@ -135,7 +184,7 @@ class EventLog(Painted, can_focus=True):
 
     @property
     def _last_top(self) -> int:
-        return max(0, len(self._ring) - self._window)
+        return max(0, len(self._kept) - self._window)
 
 
 def _for_width(width: int) -> Sequence[Column[Event]]:

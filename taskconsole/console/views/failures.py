@@ -1,0 +1,83 @@
+"""Failed tasks in groups that fail alike: how many, since when, and one of them to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from taskconsole.console.columns.failures import FAILURES
+from taskconsole.console.format import count, day_and_time
+from taskconsole.console.lines import Line, facts
+from taskconsole.console.place import Place
+from taskconsole.console.queries import AskFailures
+from taskconsole.console.safe import safe
+from taskconsole.console.views.tableview import TableView
+from taskconsole.model.failure import FailureGroup, Failures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FailuresView"]
+
+
+class FailuresView(TableView[FailureGroup]):
+    """The largest group first; Enter opens its newest task."""
+
+    NAME = "failures"
+    COLUMNS = FAILURES
+    EMPTY = "nothing has failed"
+
+    @property
+    def question(self) -> AskFailures:
+        """A bounded look at every queue."""
+        return AskFailures()
+
+    @property
+    def failures(self) -> Failures | None:
+        """What was found."""
+        value = None if self.answer is None else self.answer.value
+        return value if isinstance(value, Failures) else None
+
+    def loaded(self) -> Sequence[FailureGroup]:
+        """The groups; of one queue when one was named."""
+        found = () if self.failures is None else self.failures.groups
+        return [group for group in found if self.place.queue in {"", group.queue}]
+
+    def key(self, row: FailureGroup) -> str:
+        """What makes them alike."""
+        return f"{row.queue}\0{row.task}\0{row.exception}\0{row.message}"
+
+    def name_of(self, row: FailureGroup) -> str:
+        """The exception and the task."""
+        return f"{row.exception} in {row.task}"
+
+    def title(self) -> str:
+        """How many there are, and how far one has looked."""
+        found = self.failures
+        if found is None:
+            return "failures"
+        some = found.looked < found.total
+        looked = f", of the newest {count(found.looked)}: counts are lower bounds" if some else ""
+        return f"failures   {count(len(found.groups))} groups of {count(found.total)} dead tasks{looked}"
+
+    def inside(self, row: FailureGroup) -> Place | None:
+        """The newest of them, in full."""
+        sample = row.sample
+        if sample is None:
+            return None
+        return Place(view="task", queue=sample.queue, state=sample.state, key=sample.id or sample.name, subject=sample)
+
+    def about(self, row: FailureGroup, width: int) -> Sequence[Line]:
+        """When, and what the newest says."""
+        first = "?" if row.first is None else day_and_time(row.first)
+        last = "?" if row.last is None else day_and_time(row.last)
+        sample = row.sample
+        newest = "-" if sample is None else f"{safe(sample.id or '-', 80)}  {safe(sample.error, 400)}"
+        return facts(
+            [
+                ("when", f"{first} to {last}   {count(row.dead)} dead, {count(row.retrying)} wait for another attempt"),
+                ("newest", newest),
+                ("args", "-" if sample is None else safe(sample.args, 400) or "none"),
+            ],
+            width,
+            self.look.glyphs,
+        )

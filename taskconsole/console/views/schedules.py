@@ -1,0 +1,108 @@
+"""What fires when, how it went last, and who has paused it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from taskconsole.console.columns.schedules import SCHEDULES, when_text
+from taskconsole.console.format import day_and_time, in_or_ago
+from taskconsole.console.lines import Line, facts
+from taskconsole.console.place import Place
+from taskconsole.console.queries import AskSchedules
+from taskconsole.console.safe import safe
+from taskconsole.console.views.tableview import TableView
+from taskconsole.errors import ScheduleError
+from taskconsole.model.schedule import preview
+from taskconsole.model.schedule_info import ScheduleInfo, ScheduleState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.model.definition import Definition
+
+__all__ = ["SchedulesView", "instants"]
+
+FAR = 4e9
+"""A clock that is beyond this is none: seconds since the epoch."""
+
+
+class SchedulesView(TableView[ScheduleInfo]):
+    """The next to fire first; Enter shows one with its last runs."""
+
+    NAME = "schedules"
+    COLUMNS = SCHEDULES
+    EMPTY = "no schedule"
+
+    @property
+    def question(self) -> AskSchedules:
+        """Every schedule, of one queue when one was named."""
+        return AskSchedules(queue=self.place.queue)
+
+    def loaded(self) -> Sequence[ScheduleInfo]:
+        """As they were read."""
+        value = None if self.answer is None else self.answer.value
+        return value if isinstance(value, tuple) else ()
+
+    def key(self, row: ScheduleInfo) -> str:
+        """Queue and name."""
+        return f"{row.queue}\0{row.name}"
+
+    def name_of(self, row: ScheduleInfo) -> str:
+        """Its name; of a queue that cannot be read, the queue's."""
+        return row.name or row.queue
+
+    def title(self) -> str:
+        """How many there are in which state."""
+        states = Counter(info.state(self.now) for info in self.loaded())
+        words = "   ".join(f"{state} {states[state]}" for state in ScheduleState if states[state])
+        late = "   nobody fires them: start a worker or a scheduler" if states[ScheduleState.LATE] else ""
+        return f"schedules   {words}{late}"
+
+    def inside(self, row: ScheduleInfo) -> Place | None:
+        """One with its last runs."""
+        return Place(view="schedule", queue=row.queue, key=row.name) if row.name else None
+
+    def about(self, row: ScheduleInfo, width: int) -> Sequence[Line]:
+        """In words, its next instants, and how it went last or who has paused it."""
+        if row.definition is None:
+            return facts([("trouble", safe(row.trouble, 400))], width, self.look.glyphs)
+        words = f"{when_text(row.definition)}   {safe(row.definition.schedule.describe(), 200)}"
+        return facts(
+            [
+                ("when", words),
+                ("next", "   ".join(instants(row.definition, self.now, 5)) or "never"),
+                last_words(row, self.now),
+            ],
+            width,
+            self.look.glyphs,
+        )
+
+
+def last_words(info: ScheduleInfo, now: float) -> tuple[str, str]:
+    """Who has paused it, else how the last run ended."""
+    pause = None if info.definition is None else info.definition.paused
+    if pause is not None:
+        reason = f": {safe(pause.reason, 200)}" if pause.reason else ""
+        since = "" if pause.at is None else f" {in_or_ago(pause.at, now)}"
+        return "paused", f"by {safe(pause.by, 80) or '?'}{since}{reason}"
+    if not info.runs:
+        return "last", "has not fired yet"
+    run = info.runs[0]
+    took = "" if run.ms is None else f" after {run.ms:,.0f} ms"
+    text = f"   {safe(run.text, 300)}" if run.text else ""
+    return "last", f"{safe(run.outcome, 20)} {in_or_ago(run.at, now)}{took}{text}   {day_and_time(run.at)}"
+
+
+def instants(definition: Definition, now: float, n: int) -> list[str]:
+    """Its next instants on its own clock, with the distance from UTC and what a clock change does to them."""
+    if not 0 <= now < FAR:
+        return []
+    try:
+        fires = preview(definition.schedule, dt.datetime.fromtimestamp(now, dt.UTC), n)
+    except (ScheduleError, OverflowError, ValueError):
+        # A moment that no calendar holds.
+        return []
+    shown = [fire for fire in fires if definition.end is None or fire.at <= definition.end]
+    return [f"{fire.at:%m-%d %H:%M:%S%z}" + (f" ({fire.mark})" if fire.mark else "") for fire in shown]

@@ -1,0 +1,71 @@
+"""Who works: each worker process, how it is, and what it runs now and for how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from taskconsole.console.columns.workers import WORKERS, WorkerRow, by_process
+from taskconsole.console.format import day_and_time, duration
+from taskconsole.console.lines import Line, facts
+from taskconsole.console.place import Place
+from taskconsole.console.queries import AskWorkers
+from taskconsole.console.safe import safe
+from taskconsole.console.views.tableview import TableView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["WorkersView"]
+
+
+class WorkersView(TableView[WorkerRow]):
+    """One row a process; Enter shows all that is known of it."""
+
+    NAME = "workers"
+    COLUMNS = WORKERS
+    EMPTY = "no worker has registered"
+
+    @property
+    def question(self) -> AskWorkers:
+        """Every worker of every queue."""
+        return AskWorkers()
+
+    def loaded(self) -> Sequence[WorkerRow]:
+        """In the order of their queues."""
+        value = None if self.answer is None else self.answer.value
+        return by_process(value, self.now) if isinstance(value, tuple) else ()
+
+    def key(self, row: WorkerRow) -> str:
+        """Its id."""
+        return row.one.id
+
+    def title(self) -> str:
+        """How many there are, and how many of them live."""
+        rows = self.loaded()
+        gone = sum(row.state == "GONE" for row in rows)
+        return f"workers   {len(rows) - gone} alive" + (f", {gone} GONE" if gone else "")
+
+    def inside(self, row: WorkerRow) -> Place:
+        """All that is known of it."""
+        return Place(view="worker", key=row.one.id)
+
+    def about(self, row: WorkerRow, width: int) -> Sequence[Line]:
+        """What it runs, and where it is."""
+        runs = "   ".join(f"{safe(name, 60)} {safe(task, 40)} {duration(s)}" for task, name, s in row.running[:3])
+        one = row.one
+        started = "?" if one.started is None else day_and_time(one.started)
+        skew = "" if one.skew is None or abs(one.skew) < 1 else f"   its clock is off by {one.skew:+.1f}s"
+        return facts(
+            [
+                ("runs", runs or "nothing"),
+                ("where", f"{safe(one.host, 100)} pid {one.pid}   started {started}{skew}"),
+                ("queues", safe(", ".join(part.queue for part in row.parts), 400)),
+            ],
+            width,
+            self.look.glyphs,
+        )
+
+    def copied(self) -> tuple[str, str]:
+        """Its id."""
+        row = self.grid.selected
+        return ("", "") if row is None else (row.one.id, "id")
