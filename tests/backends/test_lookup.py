@@ -101,7 +101,7 @@ def test_of_a_payload_below_64_kb_everything_is_told(backend, raw):
     payload = envelope("big", args=["x" * 60_000], enqueued_at=7)
     raw.lpush("q", payload)
     row = backend.tasks("q", State.PENDING)[0][0]
-    assert row.id is None, "a list brings only its beginning"
+    assert len(row.payload) < row.size, "a list brings only its beginning"
 
     found = backend.task(row)
     assert found is not None

@@ -74,8 +74,8 @@ class EventLog(Painted, can_focus=True):
 
     def add_history(self, events: Sequence[Event]) -> None:
         """Take in what was before, oldest first: below what has come, without what has come already."""
-        known = {(e.kind, e.at, e.id, e.text) for e in self._ring}
-        older = [e for e in reversed(events) if (e.kind, e.at, e.id, e.text) not in known]
+        known = set(map(_same, self._ring))
+        older = [event for event in reversed(events) if _same(event) not in known]
         room = RING - len(self._ring)
         self._ring.extend(older[: max(0, room)])
         self._choose()
@@ -185,6 +185,11 @@ class EventLog(Painted, can_focus=True):
     @property
     def _last_top(self) -> int:
         return max(0, len(self._kept) - self._window)
+
+
+def _same(event: Event) -> tuple[object, ...]:
+    """What an event has in common with itself when it is heard live and read from the log."""
+    return event.kind, round(event.at, 2), event.queue, event.id
 
 
 def _for_width(width: int) -> Sequence[Column[Event]]:
