@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
-
-import msgspec
 
 from taskconsole.backends.base import (
     AddSchedule,
@@ -21,6 +18,7 @@ from taskconsole.backends.base import (
 from taskconsole.backends.rows import moment_text, operator_event
 from taskconsole.errors import Changed, ScheduleError, StoreError, TaskconsoleError
 from taskconsole.model.definition import (
+    Overlap,
     Owner,
     check_schedule_name,
     decode_definition,
@@ -38,11 +36,12 @@ from taskconsole.model.firing import (
     place,
     replace_position,
 )
+from taskconsole.model.removal import Removal, decode_removal, encode_removal, past_of, unfinished_of
 from taskconsole.model.schedule_info import ScheduleInfo
 from taskconsole.model.stats import Pause
 from taskconsole.model.task import Envelope, check_size, encode
 from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
-from taskconsole.store.schedules import ScheduleStore
+from taskconsole.store.schedules import BUFFERED, ScheduleStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +60,6 @@ MAX_SCHEDULES = 20_000
 """Read for one list."""
 
 CHUNK = 500
-
-_json = msgspec.json.Encoder()
 
 
 class Ask(Protocol):
@@ -272,19 +269,24 @@ class ScheduleDesk:
         if seen.raw and not command.replace:
             raise ScheduleError(f"queue {seen.queue!r} has a schedule called {seen.name!r}: edit it, or replace it")
         # The past of a schedule that was removed still counts: none of its instants comes twice.
-        past = self._past(seen)
+        past, unfinished = self._past(seen, definition)
         after, then = place(seen.name, definition, past, seen.now)
         text = f"added {seen.name} on {seen.queue}: {definition.schedule.describe()}, {_next(definition, then)}"
-        return self._put(seen, definition, after, then, EventKind.SCHEDULE_ADDED, command.by, text)
-
-    def _past(self, seen: _Seen) -> Position:
-        if seen.raw:
-            return replace_position(seen.at, instant=None)
-        note = _fields(self._ask([self._store.removed(seen.queue, seen.name)])[0])
-        last, fires = note.get("last"), note.get("fires")
-        return Position(
-            last=float(last) if isinstance(last, int | float) else None, fires=fires if isinstance(fires, int) else 0
+        return self._put(
+            seen, definition, after, then, EventKind.SCHEDULE_ADDED, command.by, text, unfinished=unfinished
         )
+
+    def _past(self, seen: _Seen, definition: Definition) -> tuple[Position, bytes]:
+        """What has been decided of it, also before it was removed; the tasks that it then had and must not overlap."""
+        if seen.raw or seen.position:
+            return replace_position(seen.at, instant=None), b""
+        note = self._note(seen)
+        return past_of(note), b"" if definition.overlap is Overlap.ALLOW else unfinished_of(note)
+
+    def _note(self, seen: _Seen) -> bytes:
+        """What is kept of it from before it was removed; empty for nothing."""
+        note: bytes = self._ask([self._store.removed(seen.queue, seen.name)])[0]
+        return note
 
     def _edit(self, command: EditSchedule) -> Applied | None:
         seen = self._look(command.name, command.queue)
@@ -341,6 +343,7 @@ class ScheduleDesk:
         by: str,
         text: str,
         reason: str = "",
+        unfinished: bytes = b"",
     ) -> Applied | None:
         said = f"schedule {seen.name}" + (f": {reason}" if reason else "")
         answer = self._ask(
@@ -353,6 +356,7 @@ class ScheduleDesk:
                     position=encode_position(position),
                     time=time,
                     event=operator_event(kind, seen.queue, round(seen.now, 3), by, said),
+                    unfinished=unfinished,
                 )
             ]
         )[0]
@@ -382,38 +386,40 @@ class ScheduleDesk:
         seen = self._look(command.name, command.queue)
         if not seen.raw:
             raise ScheduleError(f"no schedule is called {command.name!r} on queue {seen.queue!r}")
-        note = {
-            "by": command.by,
-            "at": round(seen.now, 3),
-            "last": seen.at.last,
-            "fires": seen.at.fires,
-            "definition": seen.raw.decode("utf-8", "replace"),
-            "code": seen.code.decode("utf-8", "replace"),
-        }
+        note = encode_removal(
+            Removal(
+                by=command.by,
+                at=round(seen.now, 3),
+                definition=seen.raw.decode("utf-8", "replace"),
+                code=seen.code.decode("utf-8", "replace"),
+            )
+        )
         event = operator_event(
             EventKind.SCHEDULE_REMOVED, seen.queue, round(seen.now, 3), command.by, f"schedule {seen.name}"
         )
-        call = self._store.remove(seen.queue, seen.name, seen=seen.seen, note=_json.encode(note), event=event)
-        if not self._ask([call])[0]:
+        answer = self._ask([self._store.remove(seen.queue, seen.name, seen=seen.raw, note=note, event=event)])[0]
+        if not answer:
             return None
         hint = ", the code that declares it does not" if seen.code else ""
-        return Applied(text=f"removed {seen.name} from {seen.queue}: `restore` brings it back, within 30 days{hint}")
+        dropped = "; the task that waited for the end of another will not be made" if answer == BUFFERED else ""
+        text = f"removed {seen.name} from {seen.queue}: `restore` brings it back, within 30 days{hint}{dropped}"
+        return Applied(text=text)
 
     def _restore(self, command: RestoreSchedule) -> Applied | None:
         """What code declares, or what stood there before it was removed."""
         queue = command.queue if command.queue is not None else self._removed_from(command.name)
         seen = self._look(command.name, queue)
-        note = _fields(self._ask([self._store.removed(seen.queue, seen.name)])[0])
+        was = decode_removal(self._note(seen))
         # What was removed comes back as it was; what stands there becomes what the code says.
-        code = seen.code or str(note.get("code") or "").encode()
-        raw = code if seen.raw else str(note.get("definition") or "").encode()
+        code = seen.code or was.code.encode()
+        raw = code if seen.raw else was.definition.encode()
         if not raw:
             raise ScheduleError(f"nothing is known that {seen.name!r} could be restored to")
         definition = decode_definition(raw)
         # What code declares may have been written by others than us, with other spaces.
         if seen.raw in {raw, encode_definition(definition)}:
             return Applied(text=f"{seen.name} on {seen.queue} is as the code declares it", changed=False)
-        past = seen.at if seen.raw else self._past(seen)
+        past, unfinished = (seen.at, b"") if seen.raw else self._past(seen, definition)
         if past.trigger == definition.trigger and seen.score is None:
             past = go_on(definition, past, seen.now)
         after, then = place(seen.name, definition, past, seen.now)
@@ -425,6 +431,7 @@ class ScheduleDesk:
             position=encode_position(after),
             time=then,
             code=code,
+            unfinished=unfinished,
             event=operator_event(
                 EventKind.SCHEDULE_ADDED, seen.queue, round(seen.now, 3), command.by, f"schedule {seen.name}, restored"
             ),
@@ -509,14 +516,6 @@ def _records(raws: Sequence[bytes]) -> tuple[Any, ...]:
 
 def _unfinished(raw: bytes) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(decode_running(raw).items(), key=lambda pair: pair[1]))
-
-
-def _fields(raw: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _is_text(name: str) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from taskconsole.store.keys import Namespace
 
-__all__ = ["Agenda", "Attendance", "Due", "Fired", "Made", "ScheduleStore"]
+__all__ = ["BUFFERED", "Agenda", "Attendance", "Due", "Fired", "Made", "ScheduleStore"]
 
 KEEP_REMOVED = 30 * 86_400
 """Seconds the note about a removed schedule is kept; code that still registers it does not bring it back so long."""
@@ -35,6 +35,9 @@ KEEP_SWEEPER = 15
 
 KEEP_MANIFEST = 900
 """Seconds a manifest is good for after an app has last confirmed it."""
+
+BUFFERED = 2
+"""The answer to a removal with which a task went that waited for the end of another."""
 
 PAGE = 500
 """Schedules read in one go."""
@@ -208,11 +211,16 @@ class ScheduleStore:
         code: bytes = b"",
         revive: bool = True,
         event: bytes = b"",
+        unfinished: bytes = b"",
     ) -> Call[int]:
-        """Write a schedule if (definition, position) are still as `seen` (empty bytes for none).
+        """Write a schedule if its definition is still as in `seen`: definition and position (empty bytes for none).
 
         `time` is when it is due (seconds since the epoch; None for never, `"="` to leave that), `code` what code
-        registers (empty to leave what is known of it); `revive` writes it also when an operator has removed it.
+        registers (empty to leave what is known of it); `revive` writes it also when an operator has removed it;
+        `unfinished` are its tasks from before a removal (JSON).
+
+        When it has been fired since it was seen, position and time stay as they stand, or, if the trigger changes,
+        what has been decided stays decided.
 
         Returns 1 written, 2 it was so already, 0 something has moved on, -1 removed by an operator.
         """
@@ -220,16 +228,21 @@ class ScheduleStore:
         score = "" if time is None else time if isinstance(time, str) else f"{time:.6f}"
         return Call.of(
             "put_schedule",
-            (k.schedules, k.next, k.positions, k.code, k.removed(name), k.log),
+            (k.schedules, k.next, k.positions, k.code, k.removed(name), k.log, k.running),
             (
                 *(name, seen[0], definition, seen[1], position, score, code, "1" if revive else "0"),
-                *(LOG_CAP, k.channel, event, k.wake),
+                *(LOG_CAP, k.channel, event, k.wake, unfinished),
             ),
             int,
         )
 
-    def remove(self, queue: str, name: str, *, seen: tuple[bytes, bytes], note: bytes, event: bytes) -> Call[bool]:
-        """Take a schedule away if (definition, position) are still as `seen`; its tasks stay."""
+    def remove(self, queue: str, name: str, *, seen: bytes, note: bytes, event: bytes) -> Call[int]:
+        """Take a schedule away if its definition is still as `seen` (empty for none); its tasks stay.
+
+        `note` is one line; where the schedule stands is added to it.
+
+        Returns 1 removed, BUFFERED removed with a task that waited for the end of another, 0 something has moved on.
+        """
         k = self.names.of(queue)
         return Call.of(
             "remove_schedule",
@@ -237,8 +250,8 @@ class ScheduleStore:
                 *(k.schedules, k.next, k.positions, k.code, k.removed(name), k.log),
                 *(k.running, k.buffered, k.runs(name)),
             ),
-            (name, seen[0], seen[1], note, KEEP_REMOVED, LOG_CAP, k.channel, event),
-            bool,
+            (name, seen, note, KEEP_REMOVED, LOG_CAP, k.channel, event),
+            int,
         )
 
     def trigger(self, queue: str, name: str, task_id: str, payload: bytes, *, token: str, event: bytes) -> Call[bool]:
@@ -315,7 +328,7 @@ class ScheduleStore:
         return command("LRANGE", self.names.of(queue).runs(name), 0, count - 1, parse=list)
 
     def removed(self, queue: str, name: str) -> Call[bytes]:
-        """The note about a removed schedule (JSON); empty for none."""
+        """The note about a removed schedule (`model.removal`); empty for none."""
         return command("GET", self.names.of(queue).removed(name), parse=lambda r: bytes(r or b""))
 
     def ticker(self, queue: str) -> Call[str]:

@@ -60,7 +60,7 @@ class Decider:
         try:
             if not due.definition:
                 check_schedule_name(due.name)
-                await self._sweeper.forget(queue, due.name, due.position)
+                await self._sweeper.forget(queue, due.name)
                 return None
             definition = self._definitions.read(due.name, due.definition)
         except ScheduleError as error:

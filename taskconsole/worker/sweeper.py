@@ -7,12 +7,11 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from taskconsole.errors import ScheduleError
 from taskconsole.model.definition import Overlap, is_schedule_name
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.firing import decode_position, encode_position, go_on, place
+from taskconsole.model.removal import Removal, encode_removal, past_of, unfinished_of
 from taskconsole.worker.logs import RateLimit
 from taskconsole.worker.turns import Turns
 from taskconsole.worker.whereabouts import NOW_AND_THEN
@@ -109,10 +108,11 @@ class Sweeper:
         for answer in (positions, times):
             if isinstance(answer, Exception):
                 raise answer
+        notes = await self._notes(queue, [name for name, found in zip(names, positions, strict=True) if not found])
         calls: list[Call[int]] = []
         turns = Turns()
         for (name, raw), position, at in zip(readable, positions, times, strict=True):
-            call = self._mended(queue, name, raw, position, at)
+            call = self._mended(queue, name, raw, position, at, notes.get(name, b""))
             if call is not None:
                 calls.append(call)
             await turns.pass_on()
@@ -145,12 +145,21 @@ class Sweeper:
             return False
         return True
 
-    def _mended(self, queue: str, name: str, raw: bytes, position: bytes, at: float | None) -> Call[int] | None:
+    async def _notes(self, queue: str, names: Sequence[str]) -> dict[str, bytes]:
+        """What is kept of these schedules, without a position, from before they were removed."""
+        answers = await self._wire.run_all([self._store.removed(queue, name) for name in names])
+        # A key of another type is no note.
+        return {name: raw for name, raw in zip(names, answers, strict=True) if isinstance(raw, bytes)}
+
+    def _mended(
+        self, queue: str, name: str, raw: bytes, position: bytes, at: float | None, note: bytes
+    ) -> Call[int] | None:
         """The call that makes position and time what the definition says; None when they are."""
         definition = self._definitions.read(name, raw)
         before = decode_position(position)
         now = self._clock.now()
-        start = before
+        # Of what is written again after it was removed, no instant comes twice.
+        start = past_of(note) if before is None else before
         if before is not None and at is None and before.trigger == definition.trigger:
             # Not on the agenda: it was paused, is over, or somebody took it off. What passed has passed.
             start = go_on(definition, before, now)
@@ -166,7 +175,7 @@ class Sweeper:
             definition=raw,
             position=encode_position(after),
             time="=" if by_hand and definition.paused is None else then,
-            revive=True,
+            unfinished=b"" if definition.overlap is Overlap.ALLOW else unfinished_of(note),
         )
 
     async def _orphaned(self, queue: str, definitions: int) -> int:
@@ -175,33 +184,23 @@ class Sweeper:
             return 0
         cursor, forgotten = 0, 0
         while True:
-            cursor, names = await self._wire.run(self._store.positions_page(queue, cursor))
-            names = [(name, position) for name, position in names if is_schedule_name(name)]
+            cursor, page = await self._wire.run(self._store.positions_page(queue, cursor))
+            names = [name for name, _ in page if is_schedule_name(name)]
             if names:
-                found = await self._wire.run(self._store.definitions(queue, [name for name, _ in names]))
-                for (name, position), raw in zip(names, found, strict=True):
+                found = await self._wire.run(self._store.definitions(queue, names))
+                for name, raw in zip(names, found, strict=True):
                     if not raw:
-                        forgotten += await self.forget(queue, name, position)
+                        forgotten += await self.forget(queue, name)
             if cursor == 0:
                 return forgotten
 
-    async def forget(self, queue: str, name: str, position: bytes) -> int:
+    async def forget(self, queue: str, name: str) -> int:
         """Take away what is left of a schedule that has no definition any more; 1 when that was done."""
         now = self._clock.now()
         (code,) = await self._wire.run(self._store.code(queue, [name]))
-        was, past = code.decode("utf-8", "replace"), decode_position(position)
-        note = msgspec.json.encode(
-            {
-                "by": "?",
-                "at": round(now, 3),
-                "reason": "taken out of the hash",
-                "last": None if past is None else past.last,
-                "fires": 0 if past is None else past.fires,
-                "definition": was,
-                "code": was,
-            }
-        )
+        was = code.decode("utf-8", "replace")
+        removal = Removal(by="?", at=round(now, 3), reason="taken out of the hash", definition=was, code=was)
         text = [{"text": f"schedule {name}: taken out by hand"}]
         event = encode_event(EventKind.SCHEDULE_REMOVED, queue, now, text, 1)
-        call = self._store.remove(queue, name, seen=(b"", position), note=note, event=event)
+        call = self._store.remove(queue, name, seen=b"", note=encode_removal(removal), event=event)
         return 1 if await self._wire.run(call) else 0

@@ -97,7 +97,7 @@ class Whereabouts:
             # Twice: it may have moved from a place not yet looked at to one that was.
             if await self._is_somewhere(queue, task_id) or await self._is_somewhere(queue, task_id):
                 continue
-            text = "not in the queue, not delayed, not in a worker's hands: deleted"
+            text = "not in the queue, not delayed, in nobody's hands: deleted, or over while its schedule was removed"
             record = RunRecord(outcome="gone", at=round(now, 3), id=task_id, text=text)
             gone += await self._wire.run(self._store.end_run(queue, schedule, task_id, encode_record(record)))
             log.warning("a task is gone", extra={"queue": queue, "schedule": schedule, "id": task_id})

@@ -214,9 +214,9 @@ def test_the_end_of_tasks_that_nobody_reports_is_noted(full, name, task_id, left
 
 
 def test_schedules_can_be_removed(full):
-    assert full.run(full.schedules.remove(QUEUE, "s", seen=(b"d1", b"p1"), note=b"note", event=EVENT))
+    assert full.run(full.schedules.remove(QUEUE, "s", seen=b"d1", note=b"note", event=EVENT))
     assert full.run(full.schedules.definitions(QUEUE, ["s", "b"])) == [b"", b"d1"]
-    assert full.run(full.schedules.removed(QUEUE, "s")) == b"note"
+    assert full.run(full.schedules.removed(QUEUE, "s")) == b'note\np1\n{"h2":1,"h3":1}'
 
 
 def test_an_app_confirms_what_it_registers(full):

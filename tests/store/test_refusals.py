@@ -110,7 +110,7 @@ TRANSITIONS: dict[str, Make] = {
     "put": lambda rig: rig.schedules.put(
         QUEUE, "s", seen=(b"d1", b"p1"), definition=b"d2", position=b"p2", time=1.0, code=b"c2", event=EVENT
     ),
-    "remove": lambda rig: rig.schedules.remove(QUEUE, "s", seen=(b"d1", b"p1"), note=b"note", event=EVENT),
+    "remove": lambda rig: rig.schedules.remove(QUEUE, "s", seen=b"d1", note=b"note", event=EVENT),
     "trigger": lambda rig: rig.schedules.trigger(QUEUE, "s", "s@now", b"s@now", token="t", event=EVENT),
     "end_run": lambda rig: rig.schedules.end_run(QUEUE, "b", "h3", b"gone"),
     "forget_running": lambda rig: rig.schedules.forget_running(QUEUE, "b", b'{"h3":1}'),
@@ -166,7 +166,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "fire buffer": FIRING,
     "due": ("next", "schedules", "positions"),
     "attend": ("next", "ticker", "sweeper"),
-    "put": ("schedules", "next", "positions", "code", "removed", "log"),
+    "put": ("schedules", "next", "positions", "code", "removed", "log", "running"),
     "remove": ("schedules", "next", "positions", "code", "removed", "log", "running", "buffered", "runs"),
     "trigger": ("schedules", "running", "queue", "note", "log", "stats"),
     "end_run": ("running", "buffered", "queue", "runs"),

@@ -165,12 +165,31 @@ class Scheduling(RuleBasedStateMachine):
     @rule(i=st.integers(0, 1))
     def edit_what_was_seen_long_ago(self, i):
         name = self.pick(i)
-        for seen in ((b"other", b"%d" % self.plans[name].position), (self.plans[name].definition, b"other")):
-            call = self.rig.schedules.put(
-                QUEUE, name, seen=seen, definition=b"x", position=b"0", time=0.0, code=b"x", event=EVENT
-            )
-            assert self.untouched(call) == 0
-            assert self.untouched(self.rig.schedules.remove(QUEUE, name, seen=seen, note=b"x", event=EVENT)) is False
+        seen = (b"other", b"%d" % self.plans[name].position)
+        call = self.rig.schedules.put(
+            QUEUE, name, seen=seen, definition=b"x", position=b"0", time=0.0, code=b"x", event=EVENT
+        )
+        assert self.untouched(call) == 0
+        assert self.untouched(self.rig.schedules.remove(QUEUE, name, seen=b"other", note=b"x", event=EVENT)) == 0
+
+    @precondition(lambda self: self.plans)
+    @rule(i=st.integers(0, 1), overlap=OVERLAPS, pause=st.booleans(), lost=st.booleans())
+    def edit_what_was_fired_since_it_was_seen(self, i, overlap, pause, lost):
+        """Position and time stay as they stand."""
+        name = self.pick(i)
+        plan = self.plans[name]
+        changed = Plan(self.definition(overlap), overlap, plan.position, None if pause else plan.score)
+        call = self.rig.schedules.put(
+            QUEUE,
+            name,
+            seen=(plan.definition, b"long ago"),
+            definition=changed.definition,
+            position=b"0",
+            time=None if pause else 0.0,
+            event=EVENT,
+        )
+        assert self.run(call, lost=lost, again=2, keep=False) == 1
+        self.plans[name] = changed
 
     @precondition(lambda self: self.plans)
     @rule(i=st.integers(0, 1), by_hand=st.booleans())
@@ -187,9 +206,9 @@ class Scheduling(RuleBasedStateMachine):
         name = self.pick(i)
         plan = self.plans.pop(name)
         call = self.rig.schedules.remove(
-            QUEUE, name, seen=(plan.definition, b"%d" % plan.position), note=b"note %d" % self.number(), event=EVENT
+            QUEUE, name, seen=plan.definition, note=b"note %d" % self.number(), event=EVENT
         )
-        assert self.run(call, lost=lost, again=True) is True
+        assert self.run(call, lost=lost, again=1) == 1 + (name in self.buffered)
         self.running[name], self.runs[name] = set(), []
         if name in self.buffered:
             self.over[identity(self.buffered.pop(name))] += 1

@@ -9,7 +9,16 @@ import pytest
 
 from taskconsole.model.definition import MAX_DEFINITION
 from taskconsole.store.call import Call
-from taskconsole.store.schedules import KEEP_MANIFEST, KEEP_REMOVED, KEEP_SWEEPER, KEEP_TICKER, Due, Fired, Made
+from taskconsole.store.schedules import (
+    BUFFERED,
+    KEEP_MANIFEST,
+    KEEP_REMOVED,
+    KEEP_SWEEPER,
+    KEEP_TICKER,
+    Due,
+    Fired,
+    Made,
+)
 from taskconsole.store.tasks import RUNS_CAP
 from tests.servers import wait_until
 from tests.store.rig import EVENT, FAR, QUEUE, Rig, heard, listener
@@ -84,9 +93,7 @@ def put(rig: Rig, name: str = "s", **changes: Any) -> Call[int]:
     return rig.schedules.put(QUEUE, name, **(said | changes))
 
 
-def remove(
-    rig: Rig, name: str = "s", *, seen: tuple[bytes, bytes] = (b"d1", b"p1"), note: bytes = b"note"
-) -> Call[bool]:
+def remove(rig: Rig, name: str = "s", *, seen: bytes = b"d1", note: bytes = b"note") -> Call[int]:
     return rig.schedules.remove(QUEUE, name, seen=seen, note=note, event=EVENT)
 
 
@@ -477,12 +484,77 @@ def test_what_code_has_said_stays_when_an_operator_edits(rig):
     assert rig.run(rig.schedules.definitions(QUEUE, ["s"])) == [b"d2"]
 
 
-@pytest.mark.parametrize("seen", [(b"", b""), (b"d0", b"p1"), (b"d1", b"p0"), (b"d1", b""), (b"", b"p1")], ids=repr)
+@pytest.mark.parametrize("seen", [(b"", b""), (b"d0", b"p1"), (b"", b"p1")], ids=repr)
 def test_a_schedule_that_has_changed_since_it_was_seen_is_not_written(rig, seen, store_url):
     wake = listener(store_url, rig.keys.wake)
     plant(rig)
     assert unchanged(rig, put(rig, seen=seen, definition=b"d2", position=b"p2", time=1.0, code=b"c")) == 0
     assert heard(wake) == []
+
+
+def place_of(**fields: Any) -> bytes:
+    """A position as we write it."""
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(("time", "score"), [("=", 6.0), (9.0, 6.0), (None, None)])
+def test_a_schedule_that_was_fired_since_it_was_seen_is_written_and_keeps_its_place(rig, time, score, store_url):
+    wake = listener(store_url, rig.keys.wake)
+    seen, stands = place_of(trigger="a", instant=5.0), place_of(trigger="a", instant=6.0, last=5.0, fires=1)
+    plant(rig, score=6, position=stands)
+    call = put(rig, seen=(b"d1", seen), definition=b"d2", position=place_of(trigger="a", instant=5.0), time=time)
+    assert rig.run(call) == 1
+    assert rig.raw.hget(rig.keys.schedules, "s") == b"d2"
+    assert rig.raw.hget(rig.keys.positions, "s") == stands
+    assert rig.run(rig.schedules.times(QUEUE, ["s"])) == [score]
+    assert heard(wake) == []
+    assert repeated(rig, call) == 2
+
+
+@pytest.mark.parametrize(
+    ("stands", "written"),
+    [
+        ({"last": 1790000000.123456, "fires": 12}, {"last": 1790000000.123456, "fires": 12}),
+        ({"last": -5.5}, {"last": -5.5}),
+        ({"fires": 3}, {"fires": 3}),
+        ({}, {}),
+    ],
+    ids=str,
+)
+def test_with_another_trigger_what_was_decided_meanwhile_stays_decided(rig, stands, written):
+    seen, new = place_of(trigger="a", last=2.0, fires=1), place_of(trigger="b", instant=90.0, last=2.0, fires=1)
+    plant(rig, position=place_of(trigger="a", instant=6.0, **stands))
+    assert rig.run(put(rig, seen=(b"d1", seen), definition=b"d2", position=new, time=90.0)) == 1
+    assert rig.raw.hget(rig.keys.positions, "s") == place_of(trigger="b", instant=90.0, **written)
+    assert rig.run(rig.schedules.times(QUEUE, ["s"])) == [90.0]
+
+
+def test_a_position_that_somebody_took_away_is_written_again(rig):
+    plant(rig, position=b"")
+    new = place_of(trigger="b", instant=90.0, last=2.0)
+    assert rig.run(put(rig, seen=(b"d1", b"p1"), definition=b"d2", position=new)) == 1
+    assert rig.raw.hget(rig.keys.positions, "s") == new
+
+
+def test_a_repeated_put_that_changed_only_the_place_does_nothing(rig):
+    plant(rig, position=b"")
+    call = put(rig, seen=(b"d1", b""), position=b"p2")
+    assert rig.run(call) == 1
+    assert repeated(rig, call) == 2
+
+
+def test_two_who_write_the_same_are_told_apart_by_what_the_code_says(rig):
+    plant(rig)
+    assert rig.run(put(rig, seen=(b"d1", b"p1"), definition=b"d2", code=b"c1")) == 1
+    assert unchanged(rig, put(rig, seen=(b"d1", b"p1"), definition=b"d2", code=b"c1")) == 2
+    assert unchanged(rig, put(rig, seen=(b"d1", b"p1"), definition=b"d2", code=b"c2")) == 0
+
+
+def test_tasks_from_before_a_removal_are_known_again_unless_others_are(rig):
+    rig.run(put(rig, unfinished=b'{"s@1":1}'))
+    assert running(rig) == {"s@1"}
+    rig.run(put(rig, seen=(b"d1", b"p1"), definition=b"d2", unfinished=b'{"s@2":1}'))
+    assert running(rig) == {"s@1"}
 
 
 def test_a_put_whose_answer_was_lost_answers_that_it_is_so(rig, store_url):
@@ -576,39 +648,55 @@ def test_a_removed_schedule_leaves_a_note_and_the_tasks_it_has_made(rig, store_u
     plant(rig, "other")
     logged = rig.logged()
     channel = listener(store_url, rig.keys.channel)
-    assert rig.run(remove(rig))
+    assert rig.run(remove(rig)) == BUFFERED
     for key in (rig.keys.schedules, rig.keys.positions):
         assert list(rig.raw.hgetall(key)) == [b"other"]
     assert list(rig.shelf(rig.keys.next)) == [b"other"]
     assert not rig.raw.exists(rig.keys.code, rig.keys.running, rig.keys.buffered, rig.keys.runs("s"))
     assert rig.pending() == [payload("s@1")]
-    assert rig.run(rig.schedules.removed(QUEUE, "s")) == b"note"
+    assert rig.run(rig.schedules.removed(QUEUE, "s")) == b'note\np1\n{"s@1": 1}'
     assert KEEP_REMOVED - 5 < rig.raw.ttl(rig.keys.removed("s")) <= KEEP_REMOVED
     assert (rig.logged() - logged, heard(channel)) == (1, [EVENT])
 
 
-@pytest.mark.parametrize("seen", [(b"d0", b"p1"), (b"d1", b"p0"), (b"", b"p1"), (b"d1", b"")], ids=repr)
+@pytest.mark.parametrize("seen", [b"d0", b""])
 def test_a_schedule_that_has_changed_since_it_was_seen_is_not_removed(rig, seen):
     full_schedule(rig)
-    assert unchanged(rig, remove(rig, seen=seen)) is False
+    assert unchanged(rig, remove(rig, seen=seen)) == 0
+
+
+def test_the_note_says_where_a_schedule_stood_when_it_was_removed(rig):
+    plant(rig)
+    call = remove(rig)
+    rig.raw.hset(rig.keys.positions, "s", b"p2")
+    assert rig.run(call) == 1
+    assert rig.run(rig.schedules.removed(QUEUE, "s")) == b"note\np2\n"
+
+
+@pytest.mark.parametrize("garbage", [b"x" * 10_000, b"two\nlines"], ids=["long", "lines"])
+def test_what_we_did_not_write_does_not_get_into_a_note(rig, garbage):
+    plant(rig, position=garbage)
+    rig.raw.hset(rig.keys.running, "s", garbage)
+    assert rig.run(remove(rig)) == 1
+    assert rig.run(rig.schedules.removed(QUEUE, "s")) == b"note\n\n"
 
 
 def test_a_removal_whose_answer_was_lost_is_told_once(rig):
     full_schedule(rig)
     rig.run(remove(rig))
-    assert repeated(rig, remove(rig)) is True
+    assert repeated(rig, remove(rig)) == 1
 
 
 def test_a_second_removal_by_somebody_else_finds_nothing(rig):
     full_schedule(rig)
     rig.run(remove(rig))
-    assert unchanged(rig, remove(rig, note=b"another note")) is False
+    assert unchanged(rig, remove(rig, note=b"not")) == 0
 
 
 def test_what_is_left_of_a_schedule_taken_out_by_hand_can_be_removed(rig):
     full_schedule(rig)
     rig.raw.hdel(rig.keys.schedules, "s")
-    assert rig.run(remove(rig, seen=(b"", b"p1")))
+    assert rig.run(remove(rig, seen=b""))
     assert list(rig.dump()) == sorted(key.encode() for key in (rig.keys.queue, rig.keys.log, rig.keys.removed("s")))
 
 

@@ -148,6 +148,30 @@ async def test_another_interval_gives_another_time_and_what_has_fired_stays_fire
     assert (position(raw)["last"], position(raw)["fires"]) == (last, 7)
 
 
+@pytest.mark.parametrize("change", [{"jitter": 0.01}, {"when": 60}], ids=["the jitter", "the interval"])
+async def test_what_is_fired_all_the_time_follows_the_code_over_a_slow_link(
+    make_code, raw, monkeypatch, caplog, change
+):
+    await make_code(a={"when": 0.1}).register()
+    code = make_code(a={"when": 0.1} | change)
+    ask = code.wire.run_all
+
+    async def and_then_it_fires(calls):
+        answers = await ask(calls)
+        at = position(raw)
+        fired = {"trigger": at["trigger"], "instant": round(at["instant"] + 0.1, 6), "last": at["instant"]}
+        fires = {"fires": at.get("fires", 0) + 1}
+        raw.hset(keys.positions, "a", json.dumps(fired | fires, separators=(",", ":")))
+        return answers
+
+    monkeypatch.setattr(code.wire, "run_all", and_then_it_fires)
+    assert await code.register() == 1
+    assert definition(raw).get("jitter") == change.get("jitter")
+    assert definition(raw)["every"] == ("1m" if "when" in change else 0.1)
+    assert position(raw)["fires"] >= 2
+    assert "change faster" not in caplog.text
+
+
 async def test_what_an_operator_edited_stays_and_the_rest_follows_the_code(make_code, raw, schedules):
     await make_code(a={"args": [1], "jitter": 5}).register()
     await asyncio.to_thread(schedules.edit, "a", args=[9])
