@@ -133,7 +133,7 @@ class OperationStore:
         k = self.names.of(queue)
         return Call.of(
             "requeue",
-            (self._shelf(queue, state), k.queue, k.trash_note(token), k.log),
+            (self._shelf(queue, state), k.queue, k.trash_note(token), k.log, k.running, k.schedules),
             (payload, to_run, "R" if next_to_run else "L", KEEP_TRASH, LOG_CAP, k.channel, event),
             bool,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from taskconsole.errors import StoreError, WrongType
@@ -380,3 +382,37 @@ def test_a_late_copy_of_a_purge_does_not_take_what_came_later(rig, state):
     before = rig.dump()
     assert rig.run(purge(rig, state)) == (True, 2)
     assert rig.dump() == before
+
+
+def of_schedule(task_id):
+    return json.dumps({"task": "t", "id": task_id, "schedule": "s"}).encode()
+
+
+@pytest.mark.parametrize("before", [None, '{"s@2":5}', "garbage", "5", '{"a":1e999}'])
+def test_a_requeued_task_of_a_schedule_is_unfinished_again(rig, before):
+    rig.raw.hset(rig.keys.schedules, "s", "{}")
+    if before:
+        rig.raw.hset(rig.keys.running, "s", before)
+    rig.raw.zadd(rig.keys.dead, {b"a": 1})
+    assert rig.run(requeue(rig, "dead", b"a", of_schedule("s@1")))
+    found = json.loads(rig.raw.hget(rig.keys.running, "s"))
+    assert set(found) == ({"s@1", "s@2"} if before and "s@2" in before else {"s@1"})
+    assert abs(found["s@1"] - rig.now()) < 5
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [of_schedule("s@1"), b'{"task":"t","schedule":"s"}', b'{"id":"x","schedule":5}', b'"schedule"', b'{"schedule":'],
+)
+def test_nobody_waits_for_a_requeued_task_that_no_schedule_knows(rig, payload):
+    rig.raw.hset(rig.keys.schedules, "s" if b"s@1" not in payload else "other", "{}")
+    rig.raw.zadd(rig.keys.dead, {b"a": 1})
+    assert rig.run(requeue(rig, "dead", b"a", payload))
+    assert rig.pending() == [payload]
+    assert not rig.raw.exists(rig.keys.running)
+
+
+def test_a_task_that_is_gone_is_not_unfinished(rig):
+    rig.raw.hset(rig.keys.schedules, "s", "{}")
+    assert rig.run(requeue(rig, "dead", b"a", of_schedule("s@1"))) is False
+    assert not rig.raw.exists(rig.keys.running)

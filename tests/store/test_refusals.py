@@ -157,7 +157,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "delete": ("delayed", "note", "log"),
     "delete public": ("delayed", "note", "log"),
     "delete_pending": ("queue", "note", "log", "stats"),
-    "requeue": ("dead", "queue", "note", "log"),
+    "requeue": ("dead", "queue", "note", "log", "running", "schedules"),
     "purge pending": ("queue", "trash", "note", "log"),
     "purge dead": ("dead", "trash", "note", "log"),
     "settle done": (*SETTLING, "runs"),

@@ -300,6 +300,10 @@ class Scheduling(RuleBasedStateMachine):
 
     def fired(self, name: str, overlap: str, ids: list[str], payloads: list[bytes]) -> Fired:
         counts = Counter[str]()
+        if overlap == "allow" and name in self.buffered:
+            waiting = self.buffered.pop(name)
+            self.push(waiting)
+            self.note_running(name, identity(waiting))
         for task_id, payload in zip(ids, payloads, strict=True):
             busy = bool(self.running[name])
             if overlap == "allow" or not busy:

@@ -459,6 +459,38 @@ def test_a_name_that_is_no_text_can_be_taken_off_the_agenda(rig):
     assert rig.shelf(rig.keys.next) == {b"s": 5}
 
 
+ALLOW, BUFFER = b'{"overlap":"allow"}', b'{"overlap":"buffer_one"}'
+
+
+@pytest.mark.parametrize("definition", [ALLOW, b"{}", b"garbage"])
+@pytest.mark.parametrize("ids", [(), ("s@3",)], ids=["nothing", "one"])
+def test_what_waited_goes_before_the_others_when_nothing_has_to_wait_any_more(rig, definition, ids):
+    plant(rig, definition=definition)
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    fired = rig.run(fire(read(rig), *ids, rig=rig))
+    assert (fired.made, fired.buffered) == (len(ids), 0)
+    assert rig.pending() == [payload(task_id) for task_id in ("s@2", *ids)]
+    assert (buffered(rig), running(rig)) == (b"", {"s@1", "s@2", *ids})
+
+
+@pytest.mark.parametrize("overlap", ["skip", "buffer_one"])
+def test_one_made_by_hand_does_not_let_go_what_waits(rig, overlap):
+    plant(rig, definition=b'{"overlap":"%s"}' % overlap.encode())
+    set_running(rig, "s@1")
+    rig.raw.hset(rig.keys.buffered, "s", payload("s@2"))
+    rig.run(fire(read(rig), "s@3", rig=rig))
+    assert (buffered(rig), rig.pending()) == (payload("s@2"), [payload("s@3")])
+
+
+@pytest.mark.parametrize("garbage", [b"[", b'{"id":5}', b"5"])
+def test_garbage_that_waited_is_let_go_too(rig, garbage):
+    plant(rig, definition=ALLOW)
+    rig.raw.hset(rig.keys.buffered, "s", garbage)
+    rig.run(fire(read(rig), rig=rig))
+    assert (buffered(rig), rig.pending(), running(rig)) == (b"", [garbage], set())
+
+
 # -- put
 
 

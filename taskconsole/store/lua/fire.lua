@@ -30,8 +30,21 @@ for id, since in pairs(running) do
   -- What nobody of ours wrote (a list, a text, an endless number) is no task.
   if type(id) ~= 'string' or type(since) ~= 'number' or since - since ~= 0 then running[id] = nil end
 end
-local made, skipped, buffered, busy = 0, 0, 0, next(running) ~= nil
+local made, skipped, buffered, busy, freed = 0, 0, 0, next(running) ~= nil, false
 -- Whatever is written first adds something: out of memory it is refused, and nothing has been done.
+local waiting = ARGV[7] == 'allow' and redis.call('HGET', KEYS[5], name)
+if waiting then
+  -- Nothing waits for the end of another any more, unless somebody has made this one instant by hand.
+  local known, definition = pcall(cjson.decode, ARGV[3])
+  local overlap = known and type(definition) == 'table' and definition.overlap
+  if overlap ~= 'skip' and overlap ~= 'buffer_one' then
+    redis.call('LPUSH', KEYS[6], waiting)
+    redis.call('HDEL', KEYS[5], name)
+    local found, task = pcall(cjson.decode, waiting)
+    if found and type(task) == 'table' and type(task.id) == 'string' then running[task.id] = now end
+    freed = true
+  end
+end
 for i = 16, #ARGV, 3 do
   if ARGV[7] == 'allow' or not busy then
     redis.call('LPUSH', KEYS[6], ARGV[i + 1])
@@ -52,7 +65,7 @@ if skipped > 0 then
 end
 if following == '' then redis.call('ZREM', KEYS[1], name) else redis.call('ZADD', KEYS[1], following, name) end
 if position == '' then redis.call('HDEL', KEYS[3], name) else redis.call('HSET', KEYS[3], name, position) end
-if made > 0 then
+if made > 0 or freed then
   -- Where nobody finishes them the newest are enough.
   local ids = {}
   for id in pairs(running) do ids[#ids + 1] = id end
@@ -60,7 +73,9 @@ if made > 0 then
     table.sort(ids, function(a, b) return (tonumber(running[a]) or 0) < (tonumber(running[b]) or 0) end)
     for i = 1, #ids - 20 do running[ids[i]] = nil end
   end
-  redis.call('HSET', KEYS[4], name, cjson.encode(running))
+  redis.call('HSET', KEYS[4], name, next(running) and cjson.encode(running) or '{}')
+end
+if made > 0 then
   redis.call('HINCRBY', KEYS[9], 'fired', made)
   if ARGV[9] ~= '0' then redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[9], '*', 'e', ARGV[10]) end
   redis.call('PUBLISH', ARGV[8], ARGV[10])
