@@ -9,6 +9,8 @@ from dataclasses import replace
 from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind
+from taskconsole.model.failure import Failures
+from taskconsole.model.server import ServerDetail
 from taskconsole.model.state import State
 from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo, TaskRow
 
@@ -124,6 +126,11 @@ class FakeBackend:
         self.apply_failure = None
         self.closed = False
         self.commands = 0
+        self.worker_infos = []
+        self.schedule_infos = []
+        self.failures_found = Failures(groups=(), looked=0, total=0)
+        self.server_detail = ServerDetail(at=clock())
+        self.logged = []
         self.task_counts = {}
         self.asked = []
         self.details = {}
@@ -190,7 +197,27 @@ class FakeBackend:
                 return
 
     def workers(self):
-        return []
+        return self._seen(self.worker_infos)
+
+    def schedules(self, queue=None):
+        return [info for info in self._seen(self.schedule_infos) if queue in {None, info.queue}]
+
+    def schedule(self, name, queue):
+        return next((info for info in self.schedules(queue) if info.name == name), None)
+
+    def failures(self):
+        return self._seen(self.failures_found)
+
+    def server(self):
+        return self._seen(self.server_detail)
+
+    def history(self, queue=None, count=100):
+        return self._seen(self.logged)[-count:]
+
+    def _seen(self, value):
+        if self.look_failure is not None:
+            raise self.look_failure
+        return value
 
     def publish(self, *events):
         with self._lock:

@@ -97,7 +97,7 @@ class TableView(View, Generic[T]):
 
     def brief(self) -> str:
         """The same in few words, for when there is more to say."""
-        return self.title()
+        return self.NAME
 
     def about(self, row: T, width: int) -> Sequence[Line]:  # noqa: ARG002 (for those that say something)
         """What is said about the selected row, at most ABOUT lines."""
