@@ -1,9 +1,10 @@
-"""Draw the queues screen as SVG, and as PNG where cairosvg is installed, from a running console.
+"""Draw the console's views as SVG, and as PNG where cairosvg is installed, from a running console.
 
     python screenshots/make.py redis://localhost:6379/0      from that Redis
     python screenshots/make.py                               from scripted figures
 
-Writes `queues-80x24.svg` and `queues-160x45.svg` beside itself, or into the directory of `--to`.
+Writes `queues-80x24.svg`, `queues-160x45.svg` and the like beside itself, or into the directory of `--to`; a live
+system, such as `taskconsole demo`, is worth more than the script.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import html
 import importlib
+import itertools
 import re
 import sys
 import time
@@ -19,22 +21,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.console.app import Console
+from taskconsole.console.place import Place
+from taskconsole.model.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIZES = ((80, 24), (160, 45))
 
+PLACES = {
+    "queues": Place(),
+    "tasks": Place(view="tasks", queue="billing", state=State.DEAD),
+    "schedules": Place(view="schedules"),
+    "failures": Place(view="failures"),
+    "workers": Place(view="workers"),
+}
+
 CELL = 12.2
 """Width of a terminal cell in the picture, as Rich lays it out."""
 
 
-async def draw(connect: Callable[[], Any], address: str, size: tuple[int, int], watch: float) -> str:
-    """Run a console for `watch` seconds of live readings and return its picture."""
-    app = Console(connect, address=address)
+async def draw(connect: Callable[[], Any], address: str, size: tuple[int, int], watch: float, place: Place) -> str:
+    """Run a console for `watch` seconds of live readings and return the picture of one place."""
+    app = Console(connect, address=address, start=place)
     async with app.run_test(size=size) as pilot:
         deadline = time.monotonic() + 10
-        while not app.queues.grid.rows and time.monotonic() < deadline:
+        while app.desk.view.link.overview is None and time.monotonic() < deadline:
             await pilot.pause(0.1)
         # Rates, trends and events need a while of readings before they say anything.
         await pilot.pause(watch)
@@ -102,10 +114,10 @@ def main() -> None:
     parser.add_argument("--watch", type=float, default=4.0, help="seconds of readings before the picture")
     chosen = parser.parse_args()
     connect, address = backend_at(chosen.url) if chosen.url else scripted()
-    for width, height in SIZES:
-        svg = asyncio.run(draw(connect, address, (width, height), chosen.watch))
+    for (width, height), (name, place) in itertools.product(SIZES, PLACES.items()):
+        svg = asyncio.run(draw(connect, address, (width, height), chosen.watch, place))
         svg = words_in_their_places(without_fonts_from_elsewhere(svg))
-        path = chosen.to / f"queues-{width}x{height}.svg"
+        path = chosen.to / f"{name}-{width}x{height}.svg"
         path.write_text(svg)
         sys.stdout.write(f"{path}\n")
         if write_png(svg, path.with_suffix(".png"), width=1200 if width < 100 else 1800):
