@@ -8,7 +8,6 @@ import os
 import pytest
 
 from taskconsole.cli.root import _without_headless, call
-from taskconsole.cli.showing import Look
 from taskconsole.cli.target import Target
 from taskconsole.console.actions import key_table
 from taskconsole.errors import ConfigError
@@ -81,9 +80,9 @@ def test_the_files_own_choice_is_not_for_apps(config, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "look"),
     [
-        (["-C", "here"], Look(read_only=True, ascii_only=True, mouse=True)),
-        (["-C", "other"], Look(ascii_only=True, mouse=True)),
-        (["-C", "other", "--read-only"], Look(read_only=True, ascii_only=True, mouse=True)),
+        (["-C", "here"], (True, True, True, "here")),
+        (["-C", "other"], (False, True, True, "other")),
+        (["-C", "other", "--read-only"], (True, True, True, "other")),
     ],
     ids=str,
 )
@@ -96,7 +95,10 @@ def test_the_console_looks_as_the_file_says(config, cli, monkeypatch, arguments,
         + "[console]\nascii = true\nmouse = true\n"
     )
     assert cli(*arguments).code == 0
-    assert seen == [(look, ("a",) if "here" in arguments else ())]
+    ((shown, queues),) = seen
+    assert (shown.read_only, shown.ascii_only, shown.mouse, shown.context) == look
+    assert [context.name for context in shown.contexts] == ["here", "other"]
+    assert queues == (("a",) if "here" in arguments else ())
 
 
 def test_a_broken_file_does_not_stop_who_does_not_need_it(config, store_url, cli):
