@@ -639,7 +639,8 @@ async def test_what_is_late_and_cannot_be_fired_holds_up_nothing_and_costs_littl
 async def test_late_schedules_are_spread_even_when_somebody_calls_all_the_time(open_office, scene):
     for n in range(150):
         scene.plant(f"s{n}", every=1, late=20, catch_up="all", end=int(scene.now()) - 1)
-    due = sum(1 for n in range(150) for _ in range(19))
+    # A second may pass while they are planted: one instant less for those that come after.
+    due = 150 * 18
     open_office()
     await eventually(lambda: scene.raw.llen(QUEUE) > 0)
     began, first = time.monotonic(), scene.raw.llen(QUEUE)
