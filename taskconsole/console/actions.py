@@ -232,14 +232,6 @@ EVERYWHERE = (
         footer=False,
     ),
     Action(
-        id="app.clock",
-        key="T",
-        name="turn_clock",
-        label="local time",
-        tooltip="Show times in UTC or in local time.",
-        footer=False,
-    ),
-    Action(
         id="app.pace",
         key="plus",
         shown="+",
