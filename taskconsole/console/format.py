@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,7 +44,10 @@ ASCII = Glyphs(bars="_.:-=+*#", rule="-", ellipsis="~")
 
 
 def duration(seconds: float) -> str:
-    """At most six characters, exact to the second below an hour: `1m10s`, `14m02s`, `2h05m`, `3d04h`."""
+    """At most six characters, exact to the second below an hour: `1m10s`, `14m02s`, `2h05m`, `3d04h`; `?` for none."""
+    if not math.isfinite(seconds):
+        # Anybody may write any score or field.
+        return "?"
     whole = max(0, int(seconds))
     if whole < MINUTE:
         return f"{whole}s"
