@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 
 import msgspec
 
-from taskconsole.backends.base import Delete, Reschedule
+from taskconsole.backends.commands import Delete, Reschedule
 from taskconsole.client import Client, Parcel
 from taskconsole.config import Settings, check_url, url_from_environment
 from taskconsole.errors import ConfigError, ScheduleError

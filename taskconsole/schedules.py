@@ -7,7 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from taskconsole.backends.base import (
+from taskconsole.backends.commands import (
     AddSchedule,
     EditSchedule,
     PauseSchedule,
@@ -31,7 +31,7 @@ from taskconsole.model.schedule import parse_interval
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from taskconsole.backends.base import ScheduleCommand
+    from taskconsole.backends.commands import ScheduleCommand
     from taskconsole.backends.native import NativeBackend
     from taskconsole.model.schedule import Schedule
     from taskconsole.model.schedule_info import ScheduleInfo

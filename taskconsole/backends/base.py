@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from taskconsole.model.definition import Definition
+    from taskconsole.backends.commands import Command, Undoable
     from taskconsole.model.detail import TaskDetail
     from taskconsole.model.event import Event
     from taskconsole.model.failure import Failures
@@ -26,25 +26,7 @@ if TYPE_CHECKING:
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
 
-__all__ = [
-    "AddSchedule",
-    "Applied",
-    "Backend",
-    "Can",
-    "Command",
-    "Delete",
-    "EditSchedule",
-    "Enqueue",
-    "PauseQueue",
-    "PauseSchedule",
-    "RemoveSchedule",
-    "Reschedule",
-    "RestoreSchedule",
-    "ResumeQueue",
-    "ResumeSchedule",
-    "ScheduleCommand",
-    "TriggerSchedule",
-]
+__all__ = ["Applied", "Backend", "Can", "Foreseen"]
 
 
 class Can(Flag):
@@ -60,138 +42,9 @@ class Can(Flag):
     UNDO = auto()
     EVENTS = auto()
     SCHEDULES = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enqueue:
-    """Put one task at the producers' end of a queue."""
-
-    queue: str
-    task: str
-    args: tuple[object, ...] = ()
-    kwargs: dict[str, object] | None = None
-    delay: float = 0.0
-    """Seconds from now; 0 means pending at once."""
-    bare: bool = False
-    """Push `task` as it is, as redis-cli would, instead of an envelope."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseQueue:
-    """Stop workers from claiming; tasks already in their hands go on."""
-
-    queue: str
-    by: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeQueue:
-    """Let workers claim again."""
-
-    queue: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reschedule:
-    """Give a delayed task another time; one that has passed means at once."""
-
-    queue: str
-    task: str | bytes
-    """Its id, or the exact bytes of its payload."""
-    due: str
-    """`"1790000000.5"`, seconds since the epoch, or `"+30"` for 30 s from now."""
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delete:
-    """Delete a delayed task."""
-
-    queue: str
-    task: str | bytes
-    """Its id, or the exact bytes of its payload."""
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddSchedule:
-    """Bring a schedule into being."""
-
-    name: str
-    queue: str
-    definition: Definition
-    by: str
-    replace: bool = False
-    """Put it in the place of one that is there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditSchedule:
-    """Change some fields of a schedule's definition."""
-
-    name: str
-    queue: str | None
-    """None: whichever queue has a schedule of that name."""
-    changes: dict[str, object]
-    """By their names in the JSON; None takes one out."""
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseSchedule:
-    """Let it make no tasks; its place is kept."""
-
-    name: str
-    queue: str | None
-    by: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeSchedule:
-    """Let it make tasks again."""
-
-    name: str
-    queue: str | None
-    by: str
-    catch_up: bool = False
-    """Treat what passed during the pause as missed, by the schedule's own rule; else it has passed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerSchedule:
-    """Make one task of it now, whatever its overlap rule says; its regular instants are not touched."""
-
-    name: str
-    queue: str | None
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveSchedule:
-    """Take it away; tasks that it has made stay."""
-
-    name: str
-    queue: str | None
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreSchedule:
-    """Make it what the app's code declares, or bring back what was removed."""
-
-    name: str
-    queue: str | None
-    by: str
-
-
-ScheduleCommand = (
-    AddSchedule | EditSchedule | PauseSchedule | ResumeSchedule | TriggerSchedule | RemoveSchedule | RestoreSchedule
-)
-
-Command = Enqueue | PauseQueue | ResumeQueue | Reschedule | Delete | ScheduleCommand
+    MOVE = auto()
+    SIGNAL = auto()
+    """Workers can be told to be quiet, to stop, to abort a task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +54,29 @@ class Applied:
     text: str
     changed: bool = True
     """False when it was so already, or there was nothing to do it to."""
+    done: int = 1
+    """How many tasks it was done to."""
+    missed: int = 0
+    """How many of those that were named had gone or changed meanwhile; `text` says so."""
+    now: int | None = None
+    """Nothing was done: there are that many now, more than the operator agreed to. Ask again."""
+    undo: Undoable | None = None
+    """What takes it back; None when nothing can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What a command would do, read without doing it."""
+
+    text: str
+    """One line: what, to how many, of which queue."""
+    count: int = 1
+    """How many tasks it would be done to, as far as is known: what the operator agrees to."""
+    cost: str = ""
+    """What it would cost Redis, when that is worth saying; empty when it is next to nothing."""
+    warning: str = ""
+    """What cannot be undone about it, or could surprise."""
+    undoable: bool = True
 
 
 class Backend(Protocol):
@@ -257,8 +133,15 @@ class Backend(Protocol):
         Looks at `stopped` at least every half second.
         """
 
-    def apply(self, command: Command) -> Applied:
-        """Carry out an operator's command, at most once even if its reply is lost."""
+    def foresee(self, command: Command) -> Foreseen:
+        """What a command would do now; reads only."""
+
+    def apply(self, command: Command, report: Callable[[int], bool] | None = None) -> Applied:
+        """Carry out an operator's command, at most once even if its reply is lost.
+
+        One that goes on for long tells `report` how many tasks it has done so far, after each piece, and ends
+        early, with what it has done kept, when that says False.
+        """
 
     def close(self) -> None:
         """Let go of every connection."""

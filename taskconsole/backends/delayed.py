@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from taskconsole.backends.base import Applied, Delete, Reschedule
+from taskconsole.backends.base import Applied
+from taskconsole.backends.commands import Delete, Reschedule
 from taskconsole.backends.rows import moment_text, operator_event, task_row
 from taskconsole.errors import ConfigError, PayloadError, StoreError
 from taskconsole.model.event import EventKind

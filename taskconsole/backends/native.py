@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from taskconsole.backends.base import (
-    Applied,
-    Can,
+from taskconsole.backends.base import Applied, Can, Foreseen
+from taskconsole.backends.commands import (
+    AddSchedule,
     Command,
     Delete,
+    EditSchedule,
     Enqueue,
     PauseQueue,
+    PauseSchedule,
+    RemoveSchedule,
     Reschedule,
+    RestoreSchedule,
     ResumeQueue,
+    ResumeSchedule,
+    TriggerSchedule,
 )
 from taskconsole.backends.delayed import DelayedTasks
 from taskconsole.backends.failures import FailedTasks
@@ -33,7 +39,7 @@ from taskconsole.backends.schedules import ScheduleDesk, all_or_raise
 from taskconsole.backends.searching import TaskSearch
 from taskconsole.backends.server import ServerLook
 from taskconsole.backends.windows import Windows
-from taskconsole.errors import ConfigError, ScheduleError, StoreUnavailable, WrongType
+from taskconsole.errors import ConfigError, ScheduleError, StoreError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.task import Envelope, bare_payload, check_size, encode
 from taskconsole.store.events import Listener
@@ -48,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
-    from taskconsole.backends.base import ScheduleCommand
+    from taskconsole.backends.commands import ScheduleCommand
     from taskconsole.config import Settings
     from taskconsole.model.detail import TaskDetail
     from taskconsole.model.failure import Failures
@@ -246,7 +252,11 @@ class NativeBackend:
 
     # -- acting
 
-    def apply(self, command: Command) -> Applied:
+    def foresee(self, command: Command) -> Foreseen:
+        """What a command would do now, in words."""
+        return Foreseen(text=type(command).__name__)
+
+    def apply(self, command: Command, report: Callable[[int], bool] | None = None) -> Applied:  # noqa: ARG002
         """Carry out a command; repeated by itself when its reply is lost, done once."""
         token = f"{int(time.time() * 1000):x}-{secrets.token_hex(5)}"
         match command:
@@ -258,8 +268,18 @@ class NativeBackend:
                 return self._resume(command, token)
             case Reschedule() | Delete():
                 return self._on_delayed(command, token)
-            case _:
+            case (
+                AddSchedule()
+                | EditSchedule()
+                | PauseSchedule()
+                | ResumeSchedule()
+                | TriggerSchedule()
+                | RemoveSchedule()
+                | RestoreSchedule()
+            ):
                 return self._on_schedule(command, token)
+            case _:
+                raise StoreError(f"{type(command).__name__} cannot be carried out")
 
     def _enqueue(self, command: Enqueue, token: str) -> Applied:
         queue = check_queue_name(command.queue)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from taskconsole.backends.base import (
+from taskconsole.backends.base import Applied
+from taskconsole.backends.commands import (
     AddSchedule,
-    Applied,
     EditSchedule,
     PauseSchedule,
     RemoveSchedule,
@@ -46,7 +46,7 @@ from taskconsole.store.schedules import BUFFERED, ScheduleStore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.backends.base import ScheduleCommand
+    from taskconsole.backends.commands import ScheduleCommand
     from taskconsole.model.definition import Definition
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Namespace

@@ -222,7 +222,7 @@ def reschedule(
 
     Ends with 1 when it is not, or no longer, delayed.
     """
-    from taskconsole.backends.base import Reschedule
+    from taskconsole.backends.commands import Reschedule
     from taskconsole.errors import ConfigError
 
     if [delay is not None, at_text is not None, now].count(True) != 1:
@@ -243,7 +243,7 @@ def delete(context: click.Context, /, *, task: str, queue: str | None, is_payloa
 
     Ends with 1 when it is not, or no longer, delayed.
     """
-    from taskconsole.backends.base import Delete
+    from taskconsole.backends.commands import Delete
 
     which = _which(task, is_payload=is_payload)
     return _on_task(context, Delete(queue=_queue(queue), task=which, by=operator_name()), task, wants_json=wants_json)
@@ -282,7 +282,7 @@ def _on_task(context: click.Context, command: Any, task: str, *, wants_json: boo
 @click.pass_context
 def pause(context: click.Context, /, *, queue: str, reason: str, wants_json: bool) -> int:
     """Have workers claim no more tasks of QUEUE; what they have goes on."""
-    from taskconsole.backends.base import PauseQueue
+    from taskconsole.backends.commands import PauseQueue
 
     return _apply(context, PauseQueue(queue=queue, by=operator_name(), reason=reason), wants_json=wants_json)
 
@@ -294,7 +294,7 @@ def pause(context: click.Context, /, *, queue: str, reason: str, wants_json: boo
 @click.pass_context
 def resume(context: click.Context, /, *, queue: str, wants_json: bool) -> int:
     """Let workers claim the tasks of QUEUE again."""
-    from taskconsole.backends.base import ResumeQueue
+    from taskconsole.backends.commands import ResumeQueue
 
     return _apply(context, ResumeQueue(queue=queue, by=operator_name()), wants_json=wants_json)
 

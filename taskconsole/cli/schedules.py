@@ -17,7 +17,8 @@ from taskconsole.cli.target import is_terminal, target_of, target_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from taskconsole.backends.base import Applied, ScheduleCommand
+    from taskconsole.backends.base import Applied
+    from taskconsole.backends.commands import ScheduleCommand
     from taskconsole.backends.native import NativeBackend
     from taskconsole.model.definition import Definition
     from taskconsole.model.schedule import Schedule
@@ -160,7 +161,7 @@ def add(
 
     taskconsole schedules add bill --task nightly_bill --cron '15 3 * * *' --tz Europe/Berlin '"ada@example.com"' 3
     """
-    from taskconsole.backends.base import AddSchedule
+    from taskconsole.backends.commands import AddSchedule
     from taskconsole.model.definition import check_schedule_name
     from taskconsole.model.stats import Pause
     from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
@@ -267,7 +268,7 @@ def edit(
 
     A moment without an offset is in --tz, else in the schedule's own zone.
     """
-    from taskconsole.backends.base import EditSchedule
+    from taskconsole.backends.commands import EditSchedule
     from taskconsole.errors import ConfigError
 
     changes = _changes(given)
@@ -343,7 +344,7 @@ def _check_applicable(info: ScheduleInfo, changes: dict[str, object]) -> None:
 @click.pass_context
 def pause(context: click.Context, /, *, name: str, reason: str, queue: str | None, wants_json: bool) -> int:
     """Let the schedule NAME make no tasks; those it has made go on, and its place is kept."""
-    from taskconsole.backends.base import PauseSchedule
+    from taskconsole.backends.commands import PauseSchedule
 
     return _act(
         context,
@@ -363,7 +364,7 @@ def pause(context: click.Context, /, *, name: str, reason: str, queue: str | Non
 @click.pass_context
 def resume(context: click.Context, /, *, name: str, catch_up: bool, queue: str | None, wants_json: bool) -> int:
     """Let the schedule NAME make tasks again; what passed during the pause has passed."""
-    from taskconsole.backends.base import ResumeSchedule
+    from taskconsole.backends.commands import ResumeSchedule
 
     return _act(
         context,
@@ -382,7 +383,7 @@ def resume(context: click.Context, /, *, name: str, catch_up: bool, queue: str |
 @click.pass_context
 def trigger(context: click.Context, /, *, name: str, queue: str | None, wants_json: bool) -> int:
     """Make one task of the schedule NAME now, also when it is paused; its regular fires are not touched."""
-    from taskconsole.backends.base import TriggerSchedule
+    from taskconsole.backends.commands import TriggerSchedule
 
     return _act(
         context,
@@ -402,7 +403,7 @@ def trigger(context: click.Context, /, *, name: str, queue: str | None, wants_js
 @click.pass_context
 def remove(context: click.Context, /, *, name: str, yes: bool, queue: str | None, wants_json: bool) -> int:
     """Take the schedule NAME away; tasks that it has made stay. `restore` brings it back, within 30 days."""
-    from taskconsole.backends.base import RemoveSchedule
+    from taskconsole.backends.commands import RemoveSchedule
     from taskconsole.errors import ConfigError
 
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -439,7 +440,7 @@ def _confirmed(question: str) -> bool:
 @click.pass_context
 def restore(context: click.Context, /, *, name: str, queue: str | None, wants_json: bool) -> int:
     """Make the schedule NAME what the app's code declares, or bring back what was removed."""
-    from taskconsole.backends.base import RestoreSchedule
+    from taskconsole.backends.commands import RestoreSchedule
 
     with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(RestoreSchedule(name=name, queue=queue, by=operator_name()))

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-    from taskconsole.backends.base import Backend, Command
+    from taskconsole.backends.base import Backend
+    from taskconsole.backends.commands import Command
     from taskconsole.console.context import Context
     from taskconsole.console.messages import ActionEnded, Change, Saving, Say
     from taskconsole.console.queries import Query

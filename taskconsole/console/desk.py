@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from taskconsole.backends.base import Command
+    from taskconsole.backends.commands import Command
     from taskconsole.console.history import History
     from taskconsole.console.look import Look
     from taskconsole.console.queries import Answer, Query

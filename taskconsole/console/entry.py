@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from taskconsole.backends.base import Enqueue
+from taskconsole.backends.commands import Enqueue
 
 __all__ = ["Entry", "EntryError", "parse"]
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from textual.message import Message
 
-    from taskconsole.backends.base import Backend, Command
+    from taskconsole.backends.base import Backend
+    from taskconsole.backends.commands import Command
     from taskconsole.console.queries import Answer, Query
 
 __all__ = ["Feed"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from taskconsole.backends.base import Command
+    from taskconsole.backends.commands import Command
     from taskconsole.console.export import Kind
     from taskconsole.console.place import Place
 

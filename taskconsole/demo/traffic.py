@@ -155,7 +155,7 @@ class Traffic:
                 bare.append(BARE if kind == "bare" else random.choice(UNKNOWN))
 
     def _pause(self) -> None:
-        from taskconsole.backends.base import PauseQueue  # noqa: PLC0415 - once in a run
+        from taskconsole.backends.commands import PauseQueue  # noqa: PLC0415 - once in a run
         from taskconsole.backends.native import NativeBackend  # noqa: PLC0415
 
         self._paused = True

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from taskconsole.backends import delayed
-from taskconsole.backends.base import Delete, Reschedule
+from taskconsole.backends.commands import Delete, Reschedule
 from taskconsole.backends.delayed import DelayedTasks, patterns
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings

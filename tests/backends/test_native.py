@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from taskconsole.backends.base import Enqueue, PauseQueue, ResumeQueue
+from taskconsole.backends.commands import Enqueue, PauseQueue, ResumeQueue
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
 from taskconsole.errors import AccessDenied, ConfigError, PayloadError, StoreUnavailable, WrongType

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from taskconsole.backends.base import (
+from taskconsole.backends.commands import (
     AddSchedule,
     EditSchedule,
     PauseSchedule,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from taskconsole.backends import windows
-from taskconsole.backends.base import Delete
+from taskconsole.backends.commands import Delete
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
 from taskconsole.errors import ConfigError, WrongType

@@ -6,7 +6,8 @@ import threading
 import time
 from dataclasses import replace
 
-from taskconsole.backends.base import Applied, Can, Command, Enqueue, PauseQueue
+from taskconsole.backends.base import Applied, Can
+from taskconsole.backends.commands import Command, Enqueue, PauseQueue
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.failure import Failures

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskconsole.backends.base import Enqueue
+from taskconsole.backends.commands import Enqueue
 from taskconsole.console.entry import Entry, EntryError, parse
 
 

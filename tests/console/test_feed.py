@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from taskconsole.backends.base import Can, Enqueue
+from taskconsole.backends.base import Can
+from taskconsole.backends.commands import Enqueue
 from taskconsole.console.feed import MAX_COMMANDS, Feed
 from taskconsole.console.inbox import Inbox
 from taskconsole.console.link import Phase

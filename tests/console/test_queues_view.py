@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from taskconsole.backends.base import Can, Enqueue, PauseQueue, ResumeQueue
+from taskconsole.backends.base import Can
+from taskconsole.backends.commands import Enqueue, PauseQueue, ResumeQueue
 from taskconsole.console.dialogs.enqueue import EnqueueForm
 from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.errors import AccessDenied, StoreFull, StoreUnavailable

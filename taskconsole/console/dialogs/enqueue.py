@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from taskconsole.backends.base import Enqueue
+from taskconsole.backends.commands import Enqueue
 from taskconsole.console.entry import Entry, EntryError, parse
 from taskconsole.console.format import UNICODE, Glyphs
 from taskconsole.console.lines import Tone, cell, rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from taskconsole.backends.base import Enqueue, PauseQueue, ResumeQueue
+from taskconsole.backends.commands import Enqueue, PauseQueue, ResumeQueue
 from taskconsole.console import actions, header
 from taskconsole.console.columns.queues import QUEUES, QueueRow
 from taskconsole.console.dialogs.enqueue import EnqueueForm

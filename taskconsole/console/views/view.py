@@ -16,7 +16,7 @@ from taskconsole.console.place import Place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.backends.base import Command
+    from taskconsole.backends.commands import Command
     from taskconsole.console.look import Look
     from taskconsole.console.queries import Answer, Query
     from taskconsole.model.event import Event
