@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -45,7 +46,9 @@ LASTING_WITH_AN_OWNER = re.compile(r"processing:[^:]+$|runs:")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers of this file; keep the config.toml of whoever runs the tests out of them."""
+    """Declare the markers of this file; keep the settings of whoever runs the tests out of them."""
+    # Under nohup and some runners hang-ups are ignored, and every program that a test starts would inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ["TASKCONSOLE_CONFIG"] = os.devnull
     config.addinivalue_line("markers", "key_leak: after the test, only keys of the declared set may lack a TTL")
     config.addinivalue_line("markers", "no_key_leak: leave that check out, e.g. for keys planted by the test")
