@@ -162,7 +162,7 @@ class Desk(Screen[None]):
     def paint(self) -> None:
         """Show what surrounds the view; what has not changed is not written."""
         link, now, width = self._link, time.monotonic(), self.size.width
-        self.header_line.show(header.header(link, self._address, width, now, read_only=self.look.read_only))
+        self.header_line.show(header.header(link, self._address, width, now, self.look))
         self.tabs.show(header.tabs(self.view.place, self.view.crumbs, width))
         self.verdict_lines.show(
             header.verdict_line(link, self._found, width, now),
@@ -179,7 +179,8 @@ class Desk(Screen[None]):
 
     def offered(self) -> list[actions.Action]:
         """The actions that work here and now, those of the view first."""
-        return [a for a in self.view.ACTIONS if self.view.allowed(a)] + list(actions.EVERYWHERE)
+        rows = [actions.GROUPS[name][0] for name in ("marks", "columns") if name in self.view.GROUPS]
+        return [a for a in (*self.view.ACTIONS, *rows) if self.view.allowed(a)] + list(actions.EVERYWHERE)
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange for the size: one line, or all of it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from taskconsole.console.explain import explain, flow, per_minute
 from taskconsole.console.format import clock, count, duration, rtt, size, sparkline
-from taskconsole.console.lines import Line, Piece, Tone, cell, join, spread
+from taskconsole.console.lines import Line, Piece, Tone, at_end, cell, join, spread
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.place import ROOTS, Place
 from taskconsole.console.safe import safe
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from taskconsole.console.actions import Action
     from taskconsole.console.columns.queues import QueueRow
+    from taskconsole.console.look import Look
 
 __all__ = ["details", "fix_line", "footer", "header", "summary", "tabs", "verdict_line"]
 
@@ -24,19 +25,21 @@ _LEVEL_TONES = {Level.CRITICAL: Tone.BAD, Level.WARNING: Tone.WARN, Level.NOTE: 
 _LEVEL_WORDS = {Level.CRITICAL: "CRIT", Level.WARNING: "WARN", Level.NOTE: "NOTE"}
 
 
-def header(link: Link, address: str, width: int, monotonic: float, *, read_only: bool) -> Line:
+def header(link: Link, address: str, width: int, monotonic: float, look: Look) -> Line:
     """Where we are, whether we may write, how fresh the figures are, what they cost, and the time in UTC."""
+    name = safe(look.context, 20) + "  " if look.context else ""
     pieces: list[Piece] = [
-        (" " + safe(address, 40), Tone.TITLE),
-        ("[READ-ONLY]" if read_only else "[RW]", Tone.PLAIN),
+        (f" {name}{at_end(safe(address, 200), max(16, width // 3 - len(name)), look.glyphs)}", Tone.TITLE),
+        ("[READ-ONLY]" if look.read_only else "[RW]", Tone.PLAIN),
         (link.words(monotonic), _link_tone(link, monotonic)),
     ]
     overview = link.overview
     if overview is None or link.phase is not Phase.LIVE:
         return join(pieces, width)
-    pieces.append((f"rtt {rtt(link.rtt)}", Tone.QUIET))
+    # Always as wide, so that what stands behind them stands still.
+    pieces.append((f"rtt {rtt(link.rtt):<5}", Tone.QUIET))
     if link.cost:
-        pieces.append((f"{count(round(link.cost))} cmd/s", Tone.QUIET))
+        pieces.append((f"{count(round(link.cost)):>4} cmd/s", Tone.QUIET))
     pieces += _server_pieces(link, width)
     right: Line = ((clock(overview.at) + "Z ", Tone.QUIET),)
     return spread(join(pieces, width - 12), right, width)
@@ -123,8 +126,9 @@ def details(
 
 
 def footer(actions: Sequence[Action], width: int) -> Line:
-    """The keys that work here and now."""
-    pieces: list[Piece] = [(f"{a.key_text} {a.label}", Tone.QUIET) for a in actions if a.footer]
+    """The keys that work here and now; those that everybody needs first, the others where there is room."""
+    ranked = sorted(actions, key=lambda action: not action.footer)
+    pieces: list[Piece] = [(f"{a.key_text} {a.label}", Tone.QUIET) for a in ranked]
     return ((" ", Tone.QUIET), *join(pieces, width - 1))
 
 

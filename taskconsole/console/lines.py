@@ -20,6 +20,7 @@ __all__ = [
     "Line",
     "Piece",
     "Tone",
+    "at_end",
     "at_most",
     "cell",
     "changed",
@@ -69,6 +70,16 @@ def cell(text: str, width: int, justify: Justify = "left", glyphs: Glyphs = UNIC
 def at_most(text: str, width: int, glyphs: Glyphs = UNICODE) -> str:
     """`text`, cut with an ellipsis when it takes more than `width` cells."""
     return text if cell_len(text) <= width else cell(text, width, glyphs=glyphs)
+
+
+def at_end(text: str, width: int, glyphs: Glyphs = UNICODE) -> str:
+    """The same, cut at its beginning: of a path or an address the end tells more."""
+    length = cell_len(text)
+    if length <= width:
+        return text
+    # The first half of a wide character may be cut off: its place stays a blank.
+    kept = set_cell_size(text[::-1], max(0, width - 1))[::-1]
+    return glyphs.ellipsis + kept if width > 0 else ""
 
 
 def join(pieces: list[Piece], width: int, gap: str = "   ") -> Line:

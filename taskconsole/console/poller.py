@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ __all__ = ["BLURRED", "FOCUSED", "Poller", "backoff"]
 FOCUSED = 1.0
 BLURRED = 5.0
 """Seconds between readings while the terminal has the focus, and while it has not."""
+
+COST_OVER = 4.0
+"""Seconds over which its own cost is averaged: views ask every one, two or three."""
 
 FIRST_RETRY, LAST_RETRY = 0.5, 10.0
 FOREVER = float("inf")
@@ -54,7 +58,8 @@ class Poller:
         self.focused = True
         self.wished = FOCUSED
         """Seconds between readings while somebody looks."""
-        self._sent: tuple[float, int] | None = None
+        self._sent: deque[tuple[float, int]] = deque()
+        """(when, commands so far) of the last readings."""
 
     def run_once(self) -> float:
         """Read once and publish; returns the seconds to the next, infinite if only a key may start it."""
@@ -90,11 +95,12 @@ class Poller:
         return interval
 
     def _cost(self, backend: Backend, now: float) -> float:
-        """Commands a second that all of this console has sent since the reading before, or takes at all."""
-        before, self._sent = self._sent, (now, backend.commands)
-        if before is None or now <= before[0]:
-            return 0.0
-        return (backend.commands - before[1]) / (now - before[0])
+        """Commands a second that all of this console has sent lately; 0 before there are two readings."""
+        self._sent.append((now, backend.commands))
+        while len(self._sent) > 2 and now - self._sent[1][0] >= COST_OVER:
+            self._sent.popleft()
+        (first, before), (_, sent) = self._sent[0], self._sent[-1]
+        return (sent - before) / (now - first) if now > first else 0.0
 
     def close(self) -> None:
         """Let go of the backend's connections."""

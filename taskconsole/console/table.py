@@ -43,6 +43,8 @@ class Column(Generic[T]):
     most: int = 0
     """May grow to this many cells when there is room."""
     tone: Callable[[T], Tone] = _plain
+    tone_at: Callable[[T, float], Tone] | None = None
+    """In place of `tone` where the tone depends on the moment, too."""
     order: Callable[[T], Any] | None = None
     """What rows are sorted by; None for a column by which nobody sorts."""
 
@@ -100,7 +102,8 @@ def row_line(
     pieces = [(marker, Tone.PLAIN)]
     for place in placed:
         text = cell(place.column.text(value, now, place.width), place.width, place.column.justify, glyphs) + gap
-        tone = place.column.tone(value)
+        column = place.column
+        tone = column.tone(value) if column.tone_at is None else column.tone_at(value, now)
         if pieces[-1][1] is tone or not text.strip():
             pieces[-1] = (pieces[-1][0] + text, pieces[-1][1])
         else:

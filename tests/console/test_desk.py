@@ -11,7 +11,7 @@ from taskconsole.console.place import Place
 from taskconsole.model.search import Progress
 from taskconsole.model.state import State
 from tests.console.fake_backend import FakeBackend, queue
-from tests.console.screens import running, text_of, until, until_shown
+from tests.console.screens import lines_of, running, text_of, until, until_shown
 
 
 def busy():
@@ -204,3 +204,19 @@ async def test_sorting_by_a_column_and_back():
         await until_shown(pilot.app, "LEVELv")
         levels = [row.level for row in pilot.app.desk.view.grid.rows]
         assert levels == sorted(levels, key=["note", "warning", "critical"].index)
+
+
+async def test_the_header_names_the_context_and_costs_stand_still():
+    backend = FakeBackend()
+    async with running(backend, context="prod-eu") as pilot:
+        await until_shown(pilot.app, "prod-eu  127.0.0.1:6379/0")
+        await pilot.press("ctrl+r")
+        await until_shown(pilot.app, " cmd/s")
+
+
+async def test_a_wide_footer_offers_more_keys():
+    async with running(size=(160, 45)) as pilot:
+        for text in ("o sort", "space mark", "! doctor"):
+            assert text in lines_of(pilot.app)[-1], text
+    async with running(size=(80, 24)) as pilot:
+        assert "doctor" not in lines_of(pilot.app)[-1]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from taskconsole.console.lines import Tone, _cells, cell, changed, join, plain, rule, spread
+from taskconsole.console.lines import Tone, _cells, at_end, cell, changed, join, plain, rule, spread
 
 texts = st.text(alphabet="ab 漢字é", max_size=12)
 lines = st.lists(st.tuples(texts, st.sampled_from(list(Tone))), max_size=5).map(tuple)
@@ -56,3 +56,9 @@ def test_the_right_side_gives_way():
 @given(texts, st.integers(6, 60))
 def test_a_rule_fits(title, width):
     assert cell_len(plain(rule(title, width))) <= width
+
+
+def test_of_an_address_the_end_is_kept():
+    assert at_end("/tmp/taskconsole-x/redis.sock", 12) == "…/redis.sock"
+    assert at_end("10.0.4.7:6379/0", 20) == "10.0.4.7:6379/0"
+    assert at_end("日本語", 4) == "…" + " 語"

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from taskconsole.console.lines import Tone
 from taskconsole.console.place import Place
 from taskconsole.errors import StoreError
 from taskconsole.model.definition import Definition, Pause
@@ -130,11 +131,20 @@ async def test_one_schedule_with_its_runs_and_its_definition():
         assert sum("03:15:00+0" in line for line in lines_of(pilot.app)) == 10
 
 
+async def test_a_schedule_that_nobody_fires_looks_like_trouble():
+    backend = backend_with()
+    async with at(backend, "schedules", size=(100, 30)) as pilot:
+        await until_shown(pilot.app, "LATE 1")
+        column = next(c for c in pilot.app.desk.view.grid.columns if c.heading == "STATE")
+        late = next(info for info in backend.schedule_infos if info.name == "late")
+        assert column.tone_at(late, time.time()) is Tone.BAD
+
+
 async def test_workers_are_processes_with_what_they_run():
     async with at(backend_with(), "workers", size=(100, 30)) as pilot:
         await until_shown(pilot.app, "workers   2 alive, 1 GONE")
         shown = text_of(pilot.app)
-        for text in ("w-1", "BUSY", "1/4", "build 1m02s", "BLOCKED", "GONE", "web-7 pid 812", "mail,2"):
+        for text in ("w-1", "BUSY", "1/4", " 1m02s build", "BLOCKED", "GONE", "web-7 pid 812", "mail,2"):
             assert text in shown, text
         await pilot.press("enter")
         await until_shown(pilot.app, "runs now, the longest first")

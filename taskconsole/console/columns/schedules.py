@@ -72,7 +72,7 @@ SCHEDULES: tuple[Column[ScheduleInfo], ...] = (
         heading="STATE",
         width=7,
         text=lambda info, now, _width: info.state(now),
-        tone=lambda info: _TONES.get(info.state(0.0), Tone.PLAIN),
+        tone_at=lambda info, now: _TONES[info.state(now)],
         order=lambda info: info.state(0.0),
     ),
     Column(heading="NEXT", width=7, justify="right", text=_next, order=lambda info: info.next_at),

@@ -69,7 +69,10 @@ _TONES = {"GONE": Tone.BAD, "BLOCKED": Tone.BAD, "QUIET": Tone.WARN, "BUSY": Ton
 
 def _running(row: WorkerRow, _now: float, width: int) -> str:
     running = row.running
-    return f"{safe(running[0][1], width)} {duration(running[0][2])}" if running else "-"
+    if not running:
+        return "-"
+    # For how long comes first: a name may be cut, and still be known.
+    return f"{duration(running[0][2]):>6} {safe(running[0][1], width)}"
 
 
 WORKERS: tuple[Column[WorkerRow], ...] = (

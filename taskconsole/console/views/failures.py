@@ -56,8 +56,10 @@ class FailuresView(TableView[FailureGroup]):
         if found is None:
             return "failures"
         some = found.looked < found.total
-        looked = f", of the newest {count(found.looked)}: counts are lower bounds" if some else ""
-        return f"failures   {count(len(found.groups))} groups of {count(found.total)} dead tasks{looked}"
+        looked = f", of which the newest {count(found.looked)} were looked at: counts are lower bounds" if some else ""
+        groups = "1 group" if len(found.groups) == 1 else f"{count(len(found.groups))} groups"
+        retrying = sum(group.retrying for group in found.groups)
+        return f"failures   {groups}   {count(found.total)} dead{looked}   {count(retrying)} wait for another attempt"
 
     def inside(self, row: FailureGroup) -> Place | None:
         """The newest of them, in full."""
