@@ -195,7 +195,6 @@ EVERYWHERE = (
         name="open('doctor')",
         label="doctor",
         tooltip="Everything that is wrong, with evidence and remedy.",
-        footer=False,
     ),
     Action(
         id="app.last",
