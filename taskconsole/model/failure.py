@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from taskconsole.model.stats import TaskRow
 
-__all__ = ["FailureGroup", "Failures", "grouped", "normalised", "parted"]
+__all__ = ["FailureGroup", "Failures", "group_of", "grouped", "normalised", "parted"]
 
 LONGEST = 500
 """Characters of a message that are looked at; our workers keep no more."""
@@ -50,6 +50,11 @@ class FailureGroup:
         """All of them."""
         return self.dead + self.retrying
 
+    @property
+    def key(self) -> str:
+        """What makes them alike, within their queue; fit to be typed."""
+        return _key(self.task, self.exception, self.message)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failures:
@@ -80,6 +85,15 @@ def grouped(rows: Iterable[TaskRow]) -> tuple[FailureGroup, ...]:
         tally.add(row, dead=dead)
     groups = [tally.group(*key) for key, tally in tallies.items()]
     return tuple(sorted(groups, key=lambda g: (-g.count, -(g.last or 0.0), g.queue, g.task, g.exception, g.message)))
+
+
+def group_of(row: TaskRow) -> str:
+    """The `key` of the group that a failed task belongs to."""
+    return _key(row.name, *parted(row.error))
+
+
+def _key(task: str, exception: str, message: str) -> str:
+    return " | ".join((task, exception, message))
 
 
 class _Tally:

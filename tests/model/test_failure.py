@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskconsole.model import failure
-from taskconsole.model.failure import LONGEST, SHOWN, grouped, normalised, parted
+from taskconsole.model.failure import LONGEST, SHOWN, group_of, grouped, normalised, parted
 from taskconsole.model.state import State
 from taskconsole.model.stats import TaskRow
 
@@ -162,3 +162,13 @@ def test_a_delayed_task_without_an_error_has_not_failed_but_a_dead_one_has():
     assert (group.dead, group.retrying, group.exception) == (1, 0, "no reason given")
     assert (group.first, group.last) == (None, None)
     assert group.sample is not None, "even when nobody knows when it failed"
+
+
+def test_a_task_finds_its_own_group_by_what_the_group_is_called():
+    rows = [
+        TaskRow(queue="mail", state=State.DEAD, name=name, error=error)
+        for name, error in (("send", "KeyError: 5"), ("send", "KeyError: 7"), ("send", "ValueError"), ("x", "KeyError: 5"))
+    ]
+    groups = {group.key: group for group in grouped(rows)}
+    assert [groups[group_of(row)].count for row in rows] == [2, 2, 1, 1]
+    assert "send | KeyError | <n>" in groups
