@@ -50,6 +50,10 @@ class QueueStats:
     """Tasks finished per minute, oldest first, the running minute last."""
     in_rate: float | None = None
     """Tasks that arrived per second since the previous reading; None before there are two."""
+    wait_p95: float | None = None
+    """Seconds that 95 of 100 tasks waited at most before they began, of the last minute or two; an estimate."""
+    run_p95: float | None = None
+    """The same for how long they ran."""
     out_rate: float | None = None
     """Tasks that finished or died per second since the previous reading."""
     trouble: str = ""

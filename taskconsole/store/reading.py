@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from taskconsole.model.histogram import BUCKETS
 from taskconsole.store.call import Call, command
 from taskconsole.store.keys import is_queue_name
 
@@ -178,6 +179,17 @@ class ReadingStore:
     def done_in_minute(keys: Keys, minute: int) -> Call[int]:
         """Tasks finished in one minute."""
         return command("HGET", keys.minute(minute), "done", parse=integer)
+
+    @staticmethod
+    def times_in_minute(keys: Keys, minute: int) -> Call[tuple[list[int], list[int]]]:
+        """How long tasks waited, and how long they ran: counts of one minute, bucket by bucket."""
+        names = [f"{what}:{i}" for what in ("wait", "run") for i in range(BUCKETS)]
+
+        def parse(reply: Any) -> tuple[list[int], list[int]]:
+            counts = [integer(value) for value in reply]
+            return counts[:BUCKETS], counts[BUCKETS:]
+
+        return command("HMGET", keys.minute(minute), *names, parse=parse)
 
     @staticmethod
     def leases(keys: Keys) -> Call[dict[str, float]]:

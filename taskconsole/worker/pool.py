@@ -17,13 +17,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.model.context import Context
+from taskconsole.model.histogram import BUCKETS
 from taskconsole.model.outcome import Bury, RetryAfter
 from taskconsole.model.task import Envelope, Unreadable, decode
 from taskconsole.registry import Handler, Kind
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.worker.judge import Attempt, Decided, Judge
 from taskconsole.worker.perform import Elsewhere, TimedOut
-from taskconsole.worker.sums import BUCKETS, SAMPLE
+from taskconsole.worker.sums import SAMPLE
 from taskconsole.worker.suspects import ALONE, ALONE_FROM, Suspects
 
 if TYPE_CHECKING:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from taskconsole.model.event import MAX_NAMED
+from taskconsole.model.histogram import BUCKETS
 
-__all__ = ["BUCKETS", "SAMPLE", "Sums"]
+__all__ = ["SAMPLE", "Sums"]
 
 SAMPLE = 20
 """Finished tasks named in a second, in the done list and in events."""
-
-BUCKETS = 44
-"""Histogram buckets: bucket i counts durations below 2**i microseconds and not below half of that."""
 
 
 class Sums:

@@ -827,3 +827,18 @@ def test_an_answer_that_means_not_now_is_not_taken_for_zero(doctor):
     reader._run_all = refused
     with closing(backend), pytest.raises(StoreNotReady, match="its primary is gone"):
         backend.overview()
+
+
+def test_how_long_tasks_waited_and_ran_is_read_now_and_then(doctor):
+    doctor.pend("mail")
+    minute = int(doctor.raw.time()[0]) // 60
+    doctor.raw.hset(f"{{mail}}:stats:{minute}", mapping={"wait:20": 90, "wait:24": 10, "run:15": 5, "run:x": "?"})
+    doctor.raw.hset(f"{{mail}}:stats:{minute - 1}", mapping={"run:15": 95})
+    backend = NativeBackend(Settings(url=doctor.url))
+    with closing(backend):
+        first = backend.overview()
+        doctor.raw.hset(f"{{mail}}:stats:{minute}", "wait:24", 10_000)
+        again = backend.overview()
+    assert first.queues[0].wait_p95 == pytest.approx(12.6, abs=0.1), "half of the bucket from 8.4 s to 16.8 s"
+    assert first.queues[0].run_p95 == pytest.approx(0.032, abs=0.001)
+    assert again.queues[0].wait_p95 == first.queues[0].wait_p95, "once in five seconds is enough"
