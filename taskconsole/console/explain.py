@@ -35,7 +35,8 @@ def explain(queue: QueueStats, now: float, growth: float | None, *, read_only: b
             why = f"all {queue.capacity} slots of {queue.workers} workers are taken"
             return why, f"empty: {drain_eta(queue, growth)}; more workers or a higher -c would help"
         case QueueState.BUSY:
-            return f"{queue.active} of {queue.capacity} slots at work", f"empty: {drain_eta(queue, growth)}"
+            then = f"empty: {drain_eta(queue, growth)}" if queue.pending else "nothing waits"
+            return f"{queue.active} of {queue.capacity} slots at work", then
         case _:
             return _idle(queue), "nothing to do"
 

@@ -19,6 +19,7 @@ __all__ = [
     "count",
     "day_and_time",
     "duration",
+    "estimate",
     "in_or_ago",
     "rate",
     "rtt",
@@ -87,6 +88,17 @@ def rate(per_second: float | None) -> str:
     if per_second < 9_999.5:
         return f"{per_second:,.0f}"
     return f"{per_second / 1000:.0f}k"
+
+
+def estimate(seconds: float | None) -> str:
+    """A duration that is not known exactly, in at most seven characters: `~85ms`, `~1.2s`, `~14m02s`; `-` for none."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.0995:
+        return f"~{seconds * 1000:.0f}ms"
+    if seconds < 0.995:
+        return f"~{round(seconds * 1000, -1):.0f}ms"
+    return f"~{seconds:.1f}s" if seconds < 9.95 else f"~{duration(seconds)}"
 
 
 def rtt(seconds: float) -> str:

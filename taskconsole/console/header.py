@@ -119,7 +119,8 @@ def details(
     parts = (f"{count(queue.pending)} now", per_minute(row.growth), flow(queue))
     figures = "  ".join(part for part in parts if part)
     # Always as wide, so that the bars behind it stand still.
-    pending = cell(figures, 50, glyphs=glyphs) + "  " + sparkline(trail, max(0, width - 62), glyphs)
+    bars = sparkline(trail, max(0, width - 62), glyphs)
+    pending = f"{cell(figures, 50, glyphs=glyphs)}  {bars}" if bars else figures
     lines = (("pending", "?" if queue.trouble else pending), ("why", why), ("next", then))
     room = max(0, width - 9)
     return tuple(((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN)) for label, text in lines)

@@ -22,6 +22,7 @@ __all__ = [
     "Tone",
     "at_end",
     "at_most",
+    "beside",
     "cell",
     "changed",
     "crop",
@@ -30,6 +31,7 @@ __all__ = [
     "plain",
     "rule",
     "spread",
+    "wrapped",
 ]
 
 Justify = Literal["left", "right"]
@@ -131,6 +133,30 @@ def facts(pairs: Sequence[tuple[str, str]], width: int, glyphs: Glyphs = UNICODE
     label = max((len(name) for name, _ in pairs), default=0) + 1
     room = max(0, width - label - 2)
     return [((f" {name:<{label}} ", Tone.QUIET), (cell(text, room, glyphs=glyphs), Tone.PLAIN)) for name, text in pairs]
+
+
+def wrapped(text: str, width: int, most: int, glyphs: Glyphs = UNICODE) -> list[str]:
+    """`text` broken between words into lines of `width` cells, at most `most`; the last one may be cut."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and (len(lines) == most or cell_len(lines[-1]) + 1 + cell_len(word) <= width):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return [at_most(line, width, glyphs) for line in lines]
+
+
+def beside(blocks: Sequence[tuple[Sequence[Line], int]], height: int, gap: str = " ") -> list[Line]:
+    """Blocks of lines beside each other, each with the cells it gets; `height` lines."""
+    shown: list[Line] = []
+    for y in range(height):
+        pieces: list[Piece] = []
+        for lines, width in blocks:
+            if pieces:
+                pieces.append((gap, Tone.PLAIN))
+            pieces += crop(lines[y] if y < len(lines) else (), 0, width, fixed=0)
+        shown.append(tuple(pieces))
+    return shown
 
 
 def changed(old: Line, new: Line, width: int) -> list[tuple[int, int]]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Around",
+    "AskAround",
     "AskDelayed",
     "AskFailures",
     "AskHistory",
@@ -153,6 +155,29 @@ class AskWorkers:
     def read(self, backend: Backend, _tell: Callable[[object], bool]) -> tuple[WorkerInfo, ...]:
         """Queue by queue."""
         return tuple(backend.workers())
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a wide first screen shows besides the queues."""
+
+    due: tuple[TaskRow, ...]
+    """The delayed tasks whose time comes first."""
+    schedules: tuple[ScheduleInfo, ...]
+    workers: tuple[WorkerInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskAround:
+    """What is due next, and who works."""
+
+    limit: int = 12
+    every: ClassVar[float] = 3.0
+
+    def read(self, backend: Backend, _tell: Callable[[object], bool]) -> Around:
+        """A few delayed tasks, every schedule, every worker."""
+        due, _ = backend.delayed(limit=self.limit)
+        return Around(tuple(due), tuple(backend.schedules()), tuple(backend.workers()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,16 @@ class Trails:
         """Pending counts, oldest first."""
         return tuple(pending for _, pending in self._trails.get(name, ()))
 
+    def trend(self, name: str, now: float, *, points: int = 20, over: float = 300.0) -> tuple[int, ...]:
+        """The most it held in each of the last `points` parts of `over` seconds, as far as they were seen."""
+        part = over / points
+        parts: dict[int, int] = {}
+        for at, pending in self._trails.get(name, ()):
+            # Parts begin at multiples of their length: bars move to the left, they do not change.
+            parts[int(at // part)] = max(pending, parts.get(int(at // part), 0))
+        last = int(now // part)
+        return tuple(parts[n] for n in range(last - points + 1, last + 1) if n in parts)
+
     def growth(self, name: str, now: float, pending: int, *, over: float = 60.0) -> float | None:
         """Tasks per second by which it grew during the last `over` seconds; None before that can be said."""
         recent = [(at, n) for at, n in self._trails.get(name, ()) if now - at <= over]

@@ -70,6 +70,8 @@ def usual_queues(now):
             workers=2,
             in_rate=3.1,
             out_rate=2.9,
+            wait_p95=58.2,
+            run_p95=31.0,
             history=(60, 58, 61, 55),
         ),
         queue("webhooks", capacity=8, workers=1, in_rate=1.1, out_rate=1.1, history=(70, 66)),

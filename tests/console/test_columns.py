@@ -40,7 +40,9 @@ def test_eighty_columns_show_what_an_operator_needs():
 
 def test_wide_terminals_show_more():
     assert headings(100)[9:] == ["SLOTS", "OVERDUE"]
-    assert headings(160)[9:] == ["SLOTS", "OVERDUE", "WORKERS", "EMPTY", "IN", "DONE/MIN"]
+    wide = ["SLOTS", "OVERDUE", "WORKERS", "DRAIN", "ETA", "WAIT", "p95", "RUN", "p95", "TREND", "5m"]
+    assert headings(160)[9:] == wide
+    assert headings(190)[9:] == [*wide, "DONE/MIN"]
 
 
 def test_narrow_terminals_drop_columns_in_the_declared_order():
@@ -73,9 +75,9 @@ def test_hostile_names_fit_and_are_harmless(text):
     assert cell_len(line) <= 81
 
 
-def text_of(stats, *, growth=None, stale=False, width=160, glyphs=UNICODE):
+def text_of(stats, *, growth=None, stale=False, width=190, glyphs=UNICODE):
     placed = fit(QUEUES, width)
-    row = QueueRow(stats=stats, growth=growth, stale=stale, glyphs=glyphs)
+    row = QueueRow(stats=stats, growth=growth, stale=stale, trend=(380, 390, 402), glyphs=glyphs)
     return {p.column.heading.strip(): p.column.text(row, NOW, p.width) for p in placed}
 
 
@@ -95,7 +97,10 @@ def test_figures_of_a_queue():
         "SLOTS": "16/16",
         "OVERDUE": "0",
         "WORKERS": "2",
-        "EMPTY IN": "3m21s",
+        "DRAIN ETA": "3m21s",
+        "WAIT p95": "~58s",
+        "RUN p95": "~31s",
+        "TREND 5m": " " * 18 + "███",
         "DONE/MIN": " ████",
     }
     assert text_of(usual_queues(NOW)[1], glyphs=ASCII)["DONE/MIN"] == " :-+#+*"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskconsole.console.format import ASCII, UNICODE, age, clock, count, duration, rate, rtt, size, sparkline
+from taskconsole.console.format import ASCII, UNICODE, age, clock, count, duration, estimate, rate, rtt, size, sparkline
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,11 @@ def test_a_sparkline_is_never_longer_than_its_room(values, width):
         line = sparkline(values, width, glyphs)
         assert len(line) == min(len(values), width)
         assert set(line) <= set(glyphs.bars)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.0853, "~85ms"), (0.431, "~430ms"), (0.996, "~1.0s"), (9.96, "~9s"), (842.0, "~14m02s")],
+)
+def test_an_estimate_says_that_it_is_one(seconds, text):
+    assert estimate(seconds) == text

@@ -158,7 +158,7 @@ async def test_failures_are_groups_and_lead_to_one_of_them():
     async with at(backend_with(), "failures", size=(120, 30)) as pilot:
         await until_shown(pilot.app, "read timed out after <n> s")
         shown = text_of(pilot.app)
-        assert "2 groups of 400 dead tasks, of the newest 13: counts are lower bounds" in shown
+        assert "2 groups   400 dead, of which the newest 13 were looked at: counts are lower bounds" in shown
         assert "12 dead, 3 wait for another attempt" in shown
         await pilot.press("o", "O")
         await until_shown(pilot.app, "COUNTv")

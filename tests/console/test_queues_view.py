@@ -10,7 +10,12 @@ from taskconsole.backends.commands import Enqueue, PauseQueue, ResumeQueue
 from taskconsole.console.dialogs.enqueue import EnqueueForm
 from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.errors import AccessDenied, StoreFull, StoreUnavailable
+from taskconsole.model.definition import Definition
 from taskconsole.model.event import Event, EventKind
+from taskconsole.model.schedule import Every
+from taskconsole.model.schedule_info import ScheduleInfo
+from taskconsole.model.state import State
+from taskconsole.model.stats import WorkerInfo
 from tests.console.fake_backend import FakeBackend, queue
 from tests.console.hostile_texts import HOSTILE
 from tests.console.screens import lines_of, running, text_of, until, until_shown
@@ -67,8 +72,9 @@ async def test_nothing_overflows_at_any_size(size):
     assert "NO WORKERS" in shown
     assert "events" in shown
     assert ("OVERDUE" in shown) == (size[0] >= 100)
-    assert ("DONE/MIN" in shown) == (size[0] >= 160)
-    assert ("why     " in shown) == (size[1] >= 20)
+    assert ("TREND 5m" in shown) == (size[0] >= 160)
+    assert ("why" in shown) == (size[1] >= 20)
+    assert ("next due" in shown) == (size[0] >= 160)
 
 
 @pytest.mark.parametrize("size", [(59, 24), (80, 14), (30, 5)])
@@ -82,12 +88,12 @@ async def test_a_tiny_terminal_gets_one_line(size):
 async def test_the_screen_follows_the_terminals_size():
     async with running() as pilot:
         await pilot.resize_terminal(160, 45)
-        await until_shown(pilot.app, "DONE/MIN")
+        await until_shown(pilot.app, "TREND 5m")
         await pilot.resize_terminal(50, 10)
         await until(lambda: len([line for line in lines_of(pilot.app) if line.strip()]) == 1)
         await pilot.resize_terminal(80, 24)
         await until_shown(pilot.app, "e enqueue")
-        assert "DONE/MIN" not in text_of(pilot.app)
+        assert "TREND 5m" not in text_of(pilot.app)
 
 
 async def test_the_cursor_starts_where_help_is_needed_and_then_stays():
@@ -365,3 +371,50 @@ async def test_hostile_texts_are_text():
             await pilot.click(offset=(4, y))
         assert all(line.isprintable() for line in lines_of(app))
         assert not app._exit
+
+
+async def test_a_wide_terminal_shows_what_is_due_and_who_works():
+    backend = FakeBackend()
+    now = backend.clock()
+    backend.task_counts["", State.DELAYED] = 3
+    backend.schedule_infos = [
+        ScheduleInfo(
+            name="nightly",
+            queue="billing",
+            definition=Definition(schedule=Every(60), task="bill"),
+            raw=b"",
+            next_at=now + 3,
+        )
+    ]
+    backend.worker_infos = [
+        WorkerInfo(id="w-1", queue="default", concurrency=4, active=2, seen=now, lease_until=now + 900)
+    ] + [
+        WorkerInfo(
+            id=f"mail-{n}",
+            queue="emails",
+            concurrency=4,
+            active=1,
+            seen=now,
+            lease_until=now + 900,
+            running=(("id-1", "build", 62.0),),
+        )
+        for n in range(9)
+    ]
+    async with running(backend, size=(160, 45)) as pilot:
+        await until_shown(pilot.app, "nightly")
+        lines = lines_of(pilot.app)
+        rule = next(i for i, line in enumerate(lines) if "emails: why" in line)
+        assert "next due" in lines[rule]
+        assert "CRIT NO WORKERS" in lines[rule + 2]
+        due = [line[56:104] for line in lines[rule + 1 : rule + 5]]
+        assert "OVERDUE send_0" in due[0]
+        assert ["nightly" in line for line in due] == [False, True, False, False], "by the time they are due"
+        assert "every 1m" in due[1]
+        workers = [line[104:] for line in lines[rule + 1 : rule + 8]]
+        assert "mail-0" in workers[0], "those of the selected queue first"
+        assert "BUSY       1/4" in workers[0]
+        assert "1m02s build" in workers[0]
+        assert "4 more: 5 shows all" in workers[-1]
+        await pilot.resize_terminal(100, 40)
+        await until(lambda: "next due" not in text_of(pilot.app))
+        assert pilot.app.desk.view.question is None

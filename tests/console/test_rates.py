@@ -75,3 +75,11 @@ def test_a_trail_is_bounded_and_forgets_queues_that_are_gone():
     assert trails.points("q") == ()
     trails.record(reading(2e4, queue("other"), run_id="b"))
     assert trails.points("other") == (0,)
+
+
+def test_a_trend_is_the_most_of_each_part_of_the_last_minutes():
+    trails, start = Trails(), 1_500_000_000.0
+    for second, pending in [(0, 1), (3, 9), (14, 2), (18, 4), (290, 7), (301, 3)]:
+        trails.record(reading(start + second, queue("q", pending=pending)))
+    assert trails.trend("q", start + 299) == (9, 4, 7)
+    assert trails.trend("q", start + 301) == (4, 7, 3), "what was before has moved out to the left"

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taskconsole.console.explain import drain_eta
-from taskconsole.console.format import UNICODE, Glyphs, age, count, rate, sparkline
+from taskconsole.console.format import UNICODE, Glyphs, age, count, estimate, rate, sparkline
 from taskconsole.console.lines import Tone
 from taskconsole.console.safe import safe
 from taskconsole.console.table import Column
 from taskconsole.model.state import QueueState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from taskconsole.model.stats import QueueStats
 
@@ -29,6 +29,8 @@ class QueueRow:
     """Tasks per second by which it grows."""
     stale: bool = False
     """The reading is old: counts still stand, states and rates do not."""
+    trend: Sequence[int] = ()
+    """Pending tasks in the last minutes, oldest first."""
     glyphs: Glyphs = UNICODE
 
 
@@ -103,6 +105,20 @@ def _slots(row: QueueRow, _now: float, _width: int) -> str:
     return "?" if row.stats.trouble else f"{row.stats.active}/{row.stats.capacity}"
 
 
+def _lately(figure: Callable[[QueueStats], float | None]) -> Callable[[QueueRow, float, int], str]:
+    """What 95 of 100 tasks took lately; `-` when there were none."""
+
+    def text(row: QueueRow, _now: float, _width: int) -> str:
+        return "?" if row.stale or row.stats.trouble else estimate(figure(row.stats))
+
+    return text
+
+
+def _trend(row: QueueRow, _now: float, width: int) -> str:
+    """Right-aligned: the present is where the eye expects it."""
+    return sparkline(row.trend, width - 1, row.glyphs).rjust(width)
+
+
 def _empty_in(row: QueueRow, _now: float, _width: int) -> str:
     return "?" if row.stale or row.stats.trouble else drain_eta(row.stats, row.growth)
 
@@ -161,13 +177,16 @@ QUEUES: tuple[Column[QueueRow], ...] = (
     _figure("SLOTS", lambda q: q.capacity, width=8, drop=10, since=100, text=_slots),
     _figure("OVERDUE", lambda q: q.overdue, drop=11, since=100, tone=_overdue_tone),
     _figure("WORKERS", lambda q: q.workers, drop=12, since=110),
-    _figure("EMPTY IN", lambda q: q.pending, width=8, drop=13, since=120, text=_empty_in),
+    _figure("DRAIN ETA", lambda q: q.pending, width=9, drop=13, since=120, text=_empty_in),
+    _figure("WAIT p95", lambda q: q.wait_p95, width=8, drop=14, since=130, text=_lately(lambda q: q.wait_p95)),
+    _figure("RUN p95", lambda q: q.run_p95, drop=15, since=140, text=_lately(lambda q: q.run_p95)),
+    Column(heading=" TREND 5m", width=21, drop=16, since=150, text=_trend, tone=_stale_tone),
     Column(
         heading=" DONE/MIN",
         width=12,
         most=31,
-        drop=14,
-        since=135,
+        drop=17,
+        since=180,
         text=lambda row, _now, width: " " + sparkline(row.stats.history, width - 1, row.glyphs),
         tone=lambda _row: Tone.QUIET,
     ),

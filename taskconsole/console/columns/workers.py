@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from taskconsole.model.stats import WorkerInfo
 
-__all__ = ["WORKERS", "WorkerRow", "by_process"]
+__all__ = ["WORKERS", "WORKER_TONES", "WorkerRow", "by_process"]
 
 BLOCKED = 2.0
 """Seconds that a loop may stand still."""
@@ -40,7 +40,9 @@ class WorkerRow:
 
     @property
     def running(self) -> list[tuple[str, str, float]]:
-        """What it runs, the longest first."""
+        """What it runs, the longest first, as of its last heartbeat; nothing when it has put it all down since."""
+        if not self.active:
+            return []
         named = {(task, name): seconds for part in self.parts for task, name, seconds in part.running}
         return sorted(((task, name, s) for (task, name), s in named.items()), key=lambda run: -run[2])
 
@@ -64,7 +66,8 @@ def by_process(workers: Iterable[WorkerInfo], now: float) -> list[WorkerRow]:
     return [WorkerRow(tuple(parts), now) for parts in found.values()]
 
 
-_TONES = {"GONE": Tone.BAD, "BLOCKED": Tone.BAD, "QUIET": Tone.WARN, "BUSY": Tone.GOOD, "OK": Tone.QUIET}
+WORKER_TONES = {"GONE": Tone.BAD, "BLOCKED": Tone.BAD, "QUIET": Tone.WARN, "BUSY": Tone.GOOD, "OK": Tone.QUIET}
+"""By the words for their states."""
 
 
 def _running(row: WorkerRow, _now: float, width: int) -> str:
@@ -87,7 +90,7 @@ WORKERS: tuple[Column[WorkerRow], ...] = (
         heading="STATE",
         width=7,
         text=lambda row, _now, _width: row.state,
-        tone=lambda row: _TONES[row.state],
+        tone=lambda row: WORKER_TONES[row.state],
         order=lambda row: row.state,
     ),
     Column(

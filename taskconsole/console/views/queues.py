@@ -9,9 +9,14 @@ from taskconsole.backends.commands import Enqueue, PauseQueue, ResumeQueue
 from taskconsole.console import actions, header
 from taskconsole.console.columns.queues import QUEUES, QueueRow
 from taskconsole.console.dialogs.enqueue import EnqueueForm
+from taskconsole.console.format import count
+from taskconsole.console.lines import Tone, beside, rule
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.place import Place
+from taskconsole.console.queries import Around, AskAround
 from taskconsole.console.rates import Trails
+from taskconsole.console.safe import safe
+from taskconsole.console.views.around import due_lines, why_lines, worker_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.console.widgets.eventlog import EventLog
 from taskconsole.model.verdict import Level, judge
@@ -28,8 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["QueuesView"]
 
-FIXED = 4
-"""Lines that are neither rows nor events: what is said about the selected queue."""
+ROOMY = (150, 30)
+"""Cells and lines from which on there is room for more than the selected queue between the table and the events."""
+
+PANES = 8
+"""Lines of what is there then."""
 
 
 class QueuesView(TableView[QueueRow]):
@@ -52,6 +60,7 @@ class QueuesView(TableView[QueueRow]):
         super().__init__(look)
         self._trails = Trails()
         self._chosen = False
+        self._roomy = False
         self.log_of_events = EventLog(glyphs=look.glyphs, classes="events")
 
     def compose(self) -> ComposeResult:
@@ -70,10 +79,21 @@ class QueuesView(TableView[QueueRow]):
                 stats=queue,
                 growth=self._trails.growth(queue.name, overview.at, queue.pending),
                 stale=stale,
+                trend=self._trails.trend(queue.name, overview.at),
                 glyphs=self.look.glyphs,
             )
             for queue in overview.queues
         ]
+
+    @property
+    def question(self) -> AskAround | None:
+        """What is shown beside the selected queue, if there is room for it."""
+        return AskAround() if self._roomy else None
+
+    @property
+    def knows(self) -> bool:
+        """The queues come with the overview."""
+        return True
 
     def key(self, row: QueueRow) -> str:
         """Its name."""
@@ -87,6 +107,56 @@ class QueuesView(TableView[QueueRow]):
         """Its trend in figures, why it is as it is, and what to do next."""
         trail = self._trails.points(row.stats.name)
         return header.details(row, trail, self.now, width, read_only=self.look.read_only)
+
+    @property
+    def about_height(self) -> int:
+        """More where there is room."""
+        return PANES if self._roomy else self.ABOUT
+
+    def paint_about(self) -> None:
+        """The selected queue; where there is room, what is due next and the workers beside it."""
+        row = self.grid.selected
+        if row is None or not self._roomy:
+            super().paint_about()
+            return
+        width, height = self.size.width, PANES - 1
+        left, middle = width * 35 // 100, width * 30 // 100
+        right = width - left - middle - 2
+        value = None if self.answer is None else self.answer.value
+        around = value if isinstance(value, Around) else None
+        name = safe(row.stats.name, 200)
+        waiting: list[Line] = [((" reading …" if self.answer is None else " not known", Tone.QUIET),)]
+        blocks = (
+            (f"{name}: why   {count(self.grid.cursor + 1)} of {count(self.grid.total)}", self._why(row, left), left),
+            (
+                "next due (delayed + schedules)",
+                waiting if around is None else due_lines(around, self.now, middle, height, self.look.glyphs),
+                middle,
+            ),
+            (
+                "workers: busy, last heartbeat, what runs longest",
+                waiting
+                if around is None
+                else worker_lines(around.workers, row.stats.name, self.now, right, height, self.look.glyphs),
+                right,
+            ),
+        )
+        self.about_lines.show(
+            *beside(
+                [([rule(title, room, self.look.glyphs), *lines], room) for title, lines, room in blocks], height + 1
+            )
+        )
+
+    def _why(self, row: QueueRow, width: int) -> list[Line]:
+        overview = self.link.overview
+        found = [] if overview is None or row.stale else [v for v in judge(overview) if v.queue == row.stats.name]
+        return why_lines(row, row.trend, found, self.now, width, read_only=self.look.read_only)
+
+    def on_resize(self) -> None:
+        """More room is another question."""
+        self._roomy = self.size.width >= ROOMY[0] and self.size.height >= ROOMY[1]
+        super().on_resize()
+        self.ask()
 
     def show_link(self, link: Link) -> None:
         """A newer snapshot; the first one puts the cursor where help is needed."""
@@ -106,7 +176,7 @@ class QueuesView(TableView[QueueRow]):
     def paint(self) -> None:
         """The table gets the lines it needs as long as the events keep a fifth of the screen."""
         height = self.size.height
-        most = height - (FIXED if not self.has_class("-short") else 0) - max(5, height // 5)
+        most = height - (self.about_height if not self.has_class("-short") else 0) - max(5, height // 5)
         wanted = max(3, min(len(self.loaded()) + 2, most + 1))
         if self.grid.styles.height is None or self.grid.styles.height.value != wanted:
             self.grid.styles.height = wanted

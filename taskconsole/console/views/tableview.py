@@ -42,7 +42,7 @@ class TableView(View, Generic[T]):
     EMPTY: ClassVar[str] = ""
     """What `empty` is at first."""
     ABOUT: ClassVar[int] = 4
-    """Lines for what is said about the selected row, the rule above them included."""
+    """What `about_height` is where there is not much room."""
     TITLED: ClassVar[bool] = True
     """There is always a title, not only when there is something to say in it."""
     PAGED: ClassVar[bool] = False
@@ -74,7 +74,6 @@ class TableView(View, Generic[T]):
         """Top to bottom."""
         yield self.title_line
         yield self.grid
-        self.about_lines.styles.height = self.ABOUT
         yield self.about_lines
 
     # -- what a subclass says
@@ -100,8 +99,13 @@ class TableView(View, Generic[T]):
         return self.NAME
 
     def about(self, row: T, width: int) -> Sequence[Line]:  # noqa: ARG002 (for those that say something)
-        """What is said about the selected row, at most ABOUT lines."""
+        """What is said about the selected row, below the rule."""
         return ()
+
+    @property
+    def about_height(self) -> int:
+        """Lines for what is said about the selected row here and now, the rule above them included."""
+        return self.ABOUT
 
     def inside(self, row: T) -> Place | None:  # noqa: ARG002 (for those that lead somewhere)
         """Where Enter leads."""
@@ -146,18 +150,21 @@ class TableView(View, Generic[T]):
 
     def paint(self) -> None:
         """Show the rows, what is said about the selected one, and the title."""
+        room = self.about_lines.styles.height
+        if room is None or room.value != self.about_height:
+            self.about_lines.styles.height = self.about_height
         rows = self.shown()
         if self._filter:
             self.grid.empty = "nothing matches the filter"
             self.grid.show(rows, self.now)
         else:
-            self.grid.empty = self.empty if self._knows else "reading …"
+            self.grid.empty = self.empty if self.knows else "reading …"
             self.grid.show(rows, self.now, start=self.start, total=self.total)
         self.paint_title(len(rows))
         self.paint_about()
 
     @property
-    def _knows(self) -> bool:
+    def knows(self) -> bool:
         """Whether rows that are not there are known not to be there."""
         return self.question is None or (self.answer is not None and self.answer.value is not None)
 
@@ -194,7 +201,7 @@ class TableView(View, Generic[T]):
         width = self.size.width
         name = at_most(safe(self.name_of(row), 200), max(8, width - len(place) - 12), self.look.glyphs)
         head = rule(f"{name}   {place}", width, self.look.glyphs)
-        self.about_lines.show(head, *list(self.about(row, width))[: self.ABOUT - 1])
+        self.about_lines.show(head, *list(self.about(row, width))[: self.about_height - 1])
 
     def name_of(self, row: T) -> str:
         """What a person calls a row; not yet made safe."""
