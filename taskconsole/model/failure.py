@@ -93,7 +93,7 @@ def group_of(row: TaskRow) -> str:
 
 
 def _key(task: str, exception: str, message: str) -> str:
-    return " | ".join((task, exception, message))
+    return f"{task} | {exception} | {message}"
 
 
 class _Tally:
