@@ -13,6 +13,10 @@ import re
 import select
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INSTALL = 600.0
 """Seconds for what the command does before the console comes."""
@@ -46,7 +50,7 @@ def main(command: str) -> int:
     return 0 if code == 0 else 1
 
 
-def read_until(terminal: int, seconds: float, enough) -> bytes:
+def read_until(terminal: int, seconds: float, enough: Callable[[bytes], bool]) -> bytes:
     """What the program writes until it is enough, it ends, or the time is over."""
     text, until = b"", time.monotonic() + seconds
     while not enough(text) and (left := until - time.monotonic()) > 0:
