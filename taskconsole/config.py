@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from taskconsole.errors import ConfigError
+from taskconsole.redis_url import Kind, RedisUrl
 
 __all__ = ["DEFAULT_URL", "Settings", "check_url", "public_address", "url_from_environment"]
 
 DEFAULT_URL = "redis://localhost:6379/0"
-
-_SCHEMES = ("redis", "rediss", "unix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +18,7 @@ class Settings:
     """How to reach Redis and how patient to be with it."""
 
     url: str = DEFAULT_URL
-    """`redis://`, `rediss://` (TLS) or `unix://`; may hold a password, so never print it: see `address`."""
+    """As in `redis_url`; may hold a password, so never print it: see `address`."""
     prefix: str = ""
     """Put in front of every key and channel."""
     timeout: float = 5.0
@@ -37,6 +35,11 @@ class Settings:
         """The server's place, without user and password."""
         return public_address(self.url)
 
+    @property
+    def spread(self) -> bool:
+        """True when keys lie on several nodes, so that one script can touch those of one hash tag only."""
+        return RedisUrl.parse(self.url).kind is Kind.CLUSTER
+
 
 def url_from_environment(given: str | None = None) -> str:
     """The first of: `given`, TASKCONSOLE_URL, REDIS_URL, localhost."""
@@ -49,44 +52,13 @@ def check_url(url: str) -> str:
     Raises:
         ConfigError: It does not; the message holds no password.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port  # reading it is what validates it
-    except ValueError as error:
-        raise ConfigError(f"bad Redis URL: {_first_words(error)}") from None
-    if parts.scheme not in _SCHEMES:
-        scheme = f"{parts.scheme}://" if parts.scheme and len(parts.scheme) < 20 else "no scheme"
-        raise ConfigError(
-            f"bad Redis URL ({scheme}): it starts with redis://, rediss:// or unix://, e.g. {DEFAULT_URL}"
-        )
-    if parts.scheme == "unix":
-        if not parts.path:
-            raise ConfigError("bad Redis URL: unix:// needs the path of a socket, e.g. unix:///run/redis.sock?db=0")
-        return url
-    if port == 0:
-        raise ConfigError("bad Redis URL: port 0")
-    database = parts.path.strip("/")
-    if database and not database.isdigit():
-        # Not quoted: with a slash too few, or one inside a password, this is where the password ends up.
-        raise ConfigError("bad Redis URL: the database is a number, as in redis://host:6379/0")
+    RedisUrl.parse(url)
     return url
 
 
 def public_address(url: str) -> str:
-    """`host:port/db` or the path of the socket: what may be shown of a URL."""
+    """What may be shown of a URL: `host:port/db`, the path of the socket, the names of Sentinels or nodes."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or 6379
-    except ValueError:
+        return RedisUrl.parse(url).address
+    except ConfigError:
         return "?"
-    if parts.scheme == "unix":
-        return parts.path
-    host = parts.hostname or "localhost"
-    shown = f"[{host}]" if ":" in host else host
-    return f"{shown}:{port}/{parts.path.strip('/') or '0'}"
-
-
-def _first_words(error: Exception) -> str:
-    # urlsplit quotes the part it could not read; a port is harmless, anything longer may hold a secret.
-    text = str(error).splitlines()[0] if str(error) else "unreadable"
-    return text.split(" as ")[0][:60]

@@ -7,7 +7,6 @@ import ipaddress
 import json
 import math
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +14,7 @@ from taskconsole.model.detail import as_seconds
 from taskconsole.model.state import State
 from taskconsole.model.stats import Pause, ServerInfo, TaskRow, WorkerInfo
 from taskconsole.model.task import Envelope, decode, opening, original
+from taskconsole.redis_url import RedisUrl
 from taskconsole.store.reading import integer
 
 if TYPE_CHECKING:
@@ -78,11 +78,13 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
 
 
 def _is_loopback(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme == "unix" or parts.hostname in {None, "localhost"}:
-        return True
+    places = RedisUrl.parse(url).places
+    return all(host == "localhost" or _is_loopback_address(host) for host, _ in places)
+
+
+def _is_loopback_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(parts.hostname or "").is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -158,14 +158,9 @@ class Target:
 
 def secrets_of(url: str) -> set[str]:
     """The passwords in a URL, as written there and decoded."""
-    from urllib.parse import parse_qs, unquote, urlsplit
+    from taskconsole.redis_url import secrets_in
 
-    try:
-        parts = urlsplit(url)
-        written = {parts.password or "", *parse_qs(parts.query).get("password", [])}
-    except ValueError:
-        return set()
-    return {secret for text in written for secret in (text, unquote(text)) if secret}
+    return secrets_in(url)
 
 
 def target_of(context: click.Context) -> Target:
@@ -212,7 +207,8 @@ def target_options(function: F) -> F:
             metavar="URL",
             expose_value=False,
             callback=_keep,
-            help="redis://, rediss:// or unix://; else -C, TASKCONSOLE_URL, config.toml, REDIS_URL, localhost.",
+            help="redis[s]://, redis[s]+sentinel://, redis[s]+cluster://, unix://; "
+            "else -C, TASKCONSOLE_URL, config.toml, REDIS_URL, localhost.",
         ),
     ):
         function = declare(function)

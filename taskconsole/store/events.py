@@ -8,12 +8,9 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from taskconsole.store.wire import connection_options, translate
+from taskconsole.store.dialing import AsyncDialer, Dialer, hang_up
+from taskconsole.store.wire import translate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -25,14 +22,12 @@ __all__ = ["Listener", "subscribe"]
 
 async def subscribe(settings: Settings, channels: list[str]) -> AsyncIterator[tuple[str, str]]:
     """Channel and text of each message on `channels`, for ever; reconnects by itself."""
-    pool = redis.asyncio.ConnectionPool.from_url(
-        settings.url, retry=AsyncRetry(NoBackoff(), 0), **connection_options(settings, None)
-    )
+    dialer = AsyncDialer(settings)
     pause = 0.1
     while True:
-        connection: Any = pool.connection_class(**pool.connection_kwargs)
+        connection: Any = None
         try:
-            await connection.connect()
+            connection = await dialer.dial()
             await connection.send_command("SUBSCRIBE", *channels, check_health=False)
             while True:
                 reply = await connection.read_response(disable_decoding=True, timeout=math.inf)
@@ -43,7 +38,8 @@ async def subscribe(settings: Settings, channels: list[str]) -> AsyncIterator[tu
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, 5.0)
         finally:
-            await connection.disconnect(nowait=True)
+            if connection is not None:
+                await hang_up(connection)
 
 
 class Listener:
@@ -51,10 +47,8 @@ class Listener:
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings.address
-        pool = redis.ConnectionPool.from_url(
-            settings.url, retry=Retry(NoBackoff(), 0), **connection_options(settings, settings.timeout)
-        )
-        self._connection: Any = pool.connection_class(**pool.connection_kwargs)
+        self._dialer = Dialer(settings, settings.timeout)
+        self._connection: Any = None
         self._channels: set[str] = set()
 
     def join(self, channels: Iterable[str]) -> set[str]:
@@ -68,6 +62,8 @@ class Listener:
         if not new:
             return new
         try:
+            if self._connection is None:
+                self._connection = self._dialer.dial()
             self._connection.send_command("SUBSCRIBE", *sorted(new), check_health=False)
         except (redis.RedisError, OSError, ValueError) as error:  # ValueError: bytes that are not the protocol
             raise translate(error, self._address) from None
@@ -104,4 +100,5 @@ class Listener:
 
     def close(self) -> None:
         """Hang up."""
-        self._connection.disconnect()
+        if self._connection is not None:
+            self._connection.disconnect()

@@ -15,15 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import hiredis
 import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from taskconsole.config import check_url
 from taskconsole.errors import (
     AccessDenied,
-    ConfigError,
     ServerTooOld,
     StoreError,
     StoreFull,
@@ -32,6 +26,7 @@ from taskconsole.errors import (
     TaskconsoleError,
     WrongType,
 )
+from taskconsole.store.dialing import AsyncDialer, Dialer, hang_up, is_demoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +34,7 @@ if TYPE_CHECKING:
     from taskconsole.config import Settings
     from taskconsole.store.call import Call
 
-__all__ = ["AsyncWire", "Wire", "check_version", "connection_options", "translate"]
+__all__ = ["AsyncWire", "Wire", "check_version", "parsed", "translate"]
 
 T = TypeVar("T")
 
@@ -128,38 +123,6 @@ def check_version(info: str, address: str) -> str:
     return version
 
 
-def connection_options(settings: Settings, timeout: float | None) -> dict[str, Any]:
-    """What every connection of ours has in common; `timeout` in seconds for one answer, None for none.
-
-    Raises:
-        ConfigError: The URL cannot be used.
-    """
-    check_url(settings.url)
-    _check_url_options(settings.url)
-    options: dict[str, Any] = {
-        "socket_timeout": timeout,
-        "socket_connect_timeout": settings.timeout,
-        "socket_keepalive": True,
-        "health_check_interval": 0,
-        "client_name": settings.client_name,
-        "protocol": 2,
-        "driver_info": None,
-    }
-    if settings.url.startswith("unix:"):
-        del options["socket_keepalive"]
-    return options
-
-
-def _check_url_options(url: str) -> None:
-    """Refuse what redis-py would refuse later, when it looks as if there was no Redis: `?socket_timeout=soon`."""
-    parse: Any = redis.connection.parse_url
-    try:
-        options = dict(parse(url))
-        options.pop("connection_class", redis.Connection)(**options)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"bad Redis URL: {str(error).partition('__init__() ')[2] or error}") from None
-
-
 class Wire:
     """A blocking connection; calls from several threads take turns.
 
@@ -171,10 +134,7 @@ class Wire:
     def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
         self.address = settings.address
         self._timeout = settings.timeout if timeout is None else timeout
-        pool = redis.ConnectionPool.from_url(
-            settings.url, retry=Retry(NoBackoff(), 0), **connection_options(settings, self._timeout)
-        )
-        self._make: Any = lambda **other: pool.connection_class(**{**pool.connection_kwargs, **other})
+        self._dialer = Dialer(settings, self._timeout)
         self._connection: Any = None
         self._owner = 0
         self._lock = threading.Lock()
@@ -208,10 +168,17 @@ class Wire:
             self.sent += len(calls)
             connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
             replies = [self._read(connection) for _ in calls]
-            for i, (call, reply) in enumerate(zip(calls, replies, strict=True)):
-                if isinstance(reply, redis.exceptions.NoScriptError) and call.body is not None:
-                    connection.send_packed_command([_pack(call.with_body())], check_health=False)
-                    replies[i] = self._read(connection)
+            demoted = False
+            for i, reply in enumerate(replies):
+                if not isinstance(reply, Exception):
+                    continue
+                if isinstance(reply, redis.exceptions.NoScriptError) and calls[i].body is not None:
+                    connection.send_packed_command([_pack(calls[i].with_body())], check_health=False)
+                    reply = replies[i] = self._read(connection)  # noqa: PLW2901 - the answer that counts
+                demoted = demoted or (isinstance(reply, Exception) and is_demoted(reply))
+            if demoted:
+                # Where the master is now is found out by the next call.
+                self.close()
         except BaseException as error:
             # Whatever happened, the next reply on this connection may belong to this call: never reuse it.
             self.close()
@@ -232,13 +199,8 @@ class Wire:
     def _connected(self) -> Any:
         if self._connection is None or self._owner != os.getpid():
             # A child of fork must not talk on its parent's socket.
-            self._connection, self._owner = self._make(), os.getpid()
-            try:
-                self._connection.connect()
-            except redis.exceptions.NoPermissionError:
-                # An ACL may forbid even CLIENT SETNAME; a connection without a name is better than none.
-                self._connection = self._make(client_name=None)
-                self._connection.connect()
+            self._connection = None
+            self._connection, self._owner = self._dialer.dial(), os.getpid()
         return self._connection
 
     def close(self) -> None:
@@ -261,10 +223,7 @@ class AsyncWire:
     def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
         self.address = settings.address
         self._timeout = settings.timeout if timeout is None else timeout
-        pool = redis.asyncio.ConnectionPool.from_url(
-            settings.url, retry=AsyncRetry(NoBackoff(), 0), **connection_options(settings, None)
-        )
-        self._make: Any = lambda: pool.connection_class(**pool.connection_kwargs)
+        self._dialer = AsyncDialer(settings)
         self._connection: Any = None
         self._lock = asyncio.Lock()
 
@@ -293,18 +252,23 @@ class AsyncWire:
         try:
             connection = self._connection
             if connection is None:
-                # Ours from the beginning: whoever cancels us while it connects must not leave it open.
-                self._connection = connection = self._make()
                 async with asyncio.timeout(None if seconds == math.inf else max(seconds, 1.0)):
-                    await connection.connect()
+                    self._connection = connection = await self._dialer.dial()
             # Sending waits too, when the other side does not read and there is much to tell.
             async with asyncio.timeout(None if seconds == math.inf else seconds):
                 await connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
             replies = [await self._read(connection, seconds) for _ in calls]
-            for i, (call, reply) in enumerate(zip(calls, replies, strict=True)):
-                if isinstance(reply, redis.exceptions.NoScriptError) and call.body is not None:
-                    await connection.send_packed_command([_pack(call.with_body())], check_health=False)
-                    replies[i] = await self._read(connection, seconds)
+            demoted = False
+            for i, reply in enumerate(replies):
+                if not isinstance(reply, Exception):
+                    continue
+                if isinstance(reply, redis.exceptions.NoScriptError) and calls[i].body is not None:
+                    await connection.send_packed_command([_pack(calls[i].with_body())], check_health=False)
+                    reply = replies[i] = await self._read(connection, seconds)  # noqa: PLW2901 - the answer that counts
+                demoted = demoted or (isinstance(reply, Exception) and is_demoted(reply))
+            if demoted:
+                # Where the master is now is found out by the next call.
+                await self.close()
         except BaseException as error:
             # Whatever happened, the next reply on this connection may belong to this call: never reuse it.
             await self.close()
@@ -327,12 +291,5 @@ class AsyncWire:
     async def close(self) -> None:
         """Drop the connection; the next call makes a new one."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        writer = getattr(connection, "_writer", None)
-        if writer is not None:
-            # An orderly close would wait for the other side to read what is still to be sent; it may be dead.
-            writer.transport.abort()
-        await connection.disconnect(nowait=True)
-        # The transport lets go of its socket in the loop's next turn; the loop may be about to end.
-        await asyncio.sleep(0)
+        if connection is not None:
+            await hang_up(connection)

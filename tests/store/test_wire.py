@@ -20,7 +20,8 @@ from taskconsole.errors import (
     WrongType,
 )
 from taskconsole.store.call import Call, command
-from taskconsole.store.wire import AsyncWire, Wire, check_version, connection_options, translate
+from taskconsole.store.dialing import connection_options
+from taskconsole.store.wire import AsyncWire, Wire, check_version, translate
 from tests.faultproxy import FaultProxy
 from tests.store.rig import QUEUE
 
