@@ -24,6 +24,7 @@ from typing import Any, Self, TypeVar
 import redis
 
 from taskconsole.embedded import EmbeddedRedis, bundled_server, find_server, server_version, tied
+from taskconsole.redis_url import Kind, RedisUrl
 
 T = TypeVar("T")
 
@@ -59,8 +60,20 @@ def describe_server() -> str:
 
 
 def connect(url: str, **options: Any) -> redis.Redis:
-    """A plain client for a test's own looks into Redis: bytes as they are, no silent retries."""
-    return redis.Redis.from_url(url, **{"retry": None, "socket_timeout": 10, **options})
+    """A plain client for a test's own looks into Redis: bytes as they are, no silent retries.
+
+    Of a `redis+sentinel://` it reaches the master of the moment, of a `redis+cluster://` every node.
+    """
+    parsed = RedisUrl.parse(url)
+    options = {"retry": None, "socket_timeout": 10, **options}
+    if parsed.kind is Kind.CLUSTER:
+        del options["retry"]
+        return redis.RedisCluster.from_url(parsed.at(*parsed.places[0]), **options)  # type: ignore[return-value]  # the same methods
+    if parsed.kind is Kind.SENTINEL:
+        with closing(redis.Redis.from_url(parsed.sentinel_at(*parsed.places[0]), **options)) as sentinel:
+            host, port = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", parsed.service)
+        url = parsed.at(host.decode(), int(port))
+    return redis.Redis.from_url(url, **options)
 
 
 class PrivateServer(EmbeddedRedis):
@@ -71,6 +84,8 @@ class PrivateServer(EmbeddedRedis):
         password: What `requirepass` asks for; the URLs carry it.
         append_only: Keep an append-only file.
         settings: Directives as in `redis.conf`.
+        binary: The server to run instead of the one under test.
+        beside: The port that is so much higher must be free as well.
     """
 
     def __init__(
@@ -80,18 +95,25 @@ class PrivateServer(EmbeddedRedis):
         password: str = "",
         append_only: bool = False,
         settings: Mapping[str, str] | None = None,
+        binary: Path | None = None,
+        beside: int = 0,
     ) -> None:
-        self.port = free_port() if tcp else 0
+        self.port = free_port(beside=beside) if tcp else 0
         self._login = f":{password}@" if password else ""
         directives = {"bind": "127.0.0.1", "port": str(self.port)} if tcp else {}
         directives |= {"requirepass": password} if password else {}
         directives |= settings or {}
-        super().__init__(binary=server_binary(), append_only=append_only, settings=directives)
+        super().__init__(binary=binary or server_binary(), append_only=append_only, settings=directives)
 
     @property
     def url(self) -> str:
         """The URL by the unix socket."""
         return super().url.replace("unix://", f"unix://{self._login}")
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and neither stopped nor killed by us."""
+        return self._process is not None
 
     @property
     def tcp_url(self) -> str:
@@ -138,11 +160,17 @@ def flush(url: str) -> None:
         client.flushdb()
 
 
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(*, beside: int = 0) -> int:
+    """A loopback port that was free a moment ago; and so was the one that is `beside` higher."""
+    while True:
+        with socket.socket() as probe, socket.socket() as other:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            try:
+                other.bind(("127.0.0.1", port + beside if beside else 0))
+            except (OSError, OverflowError):
+                continue
+            return port
 
 
 def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:

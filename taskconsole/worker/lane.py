@@ -35,8 +35,11 @@ __all__ = ["Lane"]
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-"""Seconds between repetitions of a call that got no answer."""
+FIRST_PAUSE, USUAL_PAUSE, LONGEST_PAUSE = 0.05, 0.5, 2.0
+"""Seconds between repetitions of a call that got no answer; the last when that has been so for `FAILOVER` seconds."""
+
+FAILOVER = 10.0
+"""Seconds within which another server takes over where one can: work is to go on soon after it has."""
 
 MAX_ACKS = 512
 """Acks in one call: Lua's stack and Redis's patience are both bounded."""
@@ -233,7 +236,7 @@ class Lane:
 
     async def _until_answered(self, call: Call[Any]) -> Any:
         """The answer, however long it takes; None when the lease was lost (this lane has started anew)."""
-        pause = FIRST_PAUSE
+        pause, began = FIRST_PAUSE, time.monotonic()
         while True:
             try:
                 return await self._wire.run(call)
@@ -245,7 +248,7 @@ class Lane:
                 await self._start_anew()
                 return None
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = _longer(pause, began)
 
     async def _start_anew(self) -> None:
         """Go on under a new id: whatever was in hand belongs to others now."""
@@ -284,13 +287,13 @@ class Lane:
             log.warning("the former list was not emptied", extra={"queue": self.queue, "reason": str(error)})
 
     async def _persist(self, make: Callable[[], Call[Any]]) -> None:
-        pause = FIRST_PAUSE
+        pause, began = FIRST_PAUSE, time.monotonic()
         while True:
             try:
                 await self._wire.run(make())
             except StoreUnavailable:
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = _longer(pause, began)
             else:
                 return
 
@@ -360,3 +363,8 @@ class Lane:
     def _event(self, kind: EventKind) -> bytes:
         body = [{"worker": self.worker_id, "text": str(self.registered.get("host", ""))}]
         return encode_event(kind, self.queue, self._clock.now(), body, 1)
+
+
+def _longer(pause: float, began: float) -> float:
+    """The pause after this one, in an outage that began at `began` (monotonic seconds)."""
+    return min(2 * pause, USUAL_PAUSE if time.monotonic() - began < FAILOVER else LONGEST_PAUSE)

@@ -40,7 +40,7 @@ GRAMMAR = re.compile(
 class PtySession:
     """A program on a terminal of its own; reads all it writes, answers what a terminal answers."""
 
-    def __init__(self, *arguments, size=(80, 24), env=None):
+    def __init__(self, *arguments, size=(80, 24), env=None, module="tests.console.console_program"):
         width, height = size
         self.screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self.screen)
@@ -61,7 +61,7 @@ class PtySession:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
             os.execve(
                 sys.executable,
-                [sys.executable, "-m", "tests.console.console_program", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 environment,
             )
         self.attributes = termios.tcgetattr(self.fd)

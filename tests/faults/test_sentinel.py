@@ -1,0 +1,167 @@
+"""F-12, F-16: everything works by way of Sentinels, and goes on when they name another master."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from taskconsole.config import Settings
+from taskconsole.errors import AccessDenied, StoreUnavailable
+from taskconsole.store.call import command
+from taskconsole.store.dialing import Dialer
+from taskconsole.store.wire import AsyncWire, Wire
+from tests.faults.failover import Program, everything_works, fail_over, nothing_is_left
+from tests.faults.schedulers import FULL
+from tests.servers import VARIABLE, given_url, wait_until
+from tests.topologies import SentinelSetUp, replicated, role_of
+
+QUEUE = "task_queue"
+
+PING = command("PING", parse=bytes)
+
+
+@pytest.fixture(scope="module")
+def setup():
+    if given_url():
+        pytest.skip(f"needs servers of its own, and {VARIABLE} is a URL")
+    with SentinelSetUp(password="S3cr3t", sentinel_password="0ther") as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _whole(setup):
+    """Each test finds all six up, and the queue empty."""
+    setup.heal()
+    with setup.master().client() as client:
+        client.flushall()
+
+
+def test_everything_works_by_way_of_sentinels(setup, capsys, spawn, make_producer, ledger, tmp_path):
+    everything_works(
+        setup.url,
+        program=Program(setup.url, capsys),
+        spawn=spawn,
+        make_producer=make_producer,
+        ledger=ledger,
+        queues=[QUEUE, "mail"],
+        folder=tmp_path,
+    )
+
+
+def test_one_sentinel_that_answers_is_enough(setup):
+    first, second, _ = setup.sentinels
+    for sentinel in (first, second):
+        os.kill(sentinel.pid, signal.SIGSTOP)
+    try:
+        wire = Wire(Settings(url=setup.url, timeout=0.3))
+        assert wire.run(PING) == b"PONG"
+        wire.close()
+    finally:
+        for sentinel in (first, second):
+            os.kill(sentinel.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "error", "said"),
+    [
+        ("0ther", "wrong", AccessDenied, "invalid username-password pair"),
+        (":S3cr3t@", ":wrong@", AccessDenied, "invalid username-password pair"),
+        ("mymaster", "nobody", StoreUnavailable, "no Sentinel names the master 'nobody'"),
+    ],
+)
+async def test_what_is_wrong_with_a_sentinel_url_is_said_without_its_passwords(setup, there, instead, error, said):
+    settings = Settings(url=setup.url.replace(there, instead))
+    with pytest.raises(error, match=said) as blocking:
+        Wire(settings).run(PING)
+    with pytest.raises(error, match=said) as awaited:
+        await AsyncWire(settings).run(PING)
+    for raised in (blocking, awaited):
+        assert not any(secret in str(raised.value) for secret in ("S3cr3t", "0ther", "wrong"))
+
+
+def test_a_replica_that_is_still_named_is_not_taken_for_the_master(setup, monkeypatch):
+    replica = next(node for node in setup.nodes if role_of(node) == "slave")
+    monkeypatch.setattr(Dialer, "_master", lambda self: ("127.0.0.1", replica.port))
+    with pytest.raises(StoreUnavailable, match="is a slave still"):
+        Wire(Settings(url=setup.url)).run(PING)
+
+
+async def test_a_connection_to_a_demoted_master_is_given_up(setup):
+    setup.settle()
+    blocking, awaited = Wire(Settings(url=setup.url)), AsyncWire(Settings(url=setup.url))
+    write = command("SET", "mark", "x", parse=bytes)
+    assert blocking.run(write) == await awaited.run(write) == b"OK"
+    old = setup.master()
+    with old.client() as client:
+        # As when Sentinels turn it into a replica, but the connections stay.
+        client.replicaof("127.0.0.1", setup.nodes[0].port if old is not setup.nodes[0] else setup.nodes[1].port)
+        for refused in (lambda: blocking.run(write), None):
+            with pytest.raises(StoreUnavailable, match=r"READONLY|replica"):
+                refused() if refused else await awaited.run(write)
+        client.replicaof("NO", "ONE")
+    wait_until(lambda: _answers(lambda: blocking.run(write)), 20, "the master is found again")
+    assert await awaited.run(write) == b"OK"
+    blocking.close()
+    await awaited.close()
+
+
+def _answers(call):
+    try:
+        return call()
+    except StoreUnavailable:
+        return None
+
+
+def test_f12_a_killed_master_costs_nothing_that_was_replicated(setup, spawn, make_producer, ledger):
+    setup.settle()
+    workers = [spawn(url=setup.url, concurrency=8) for _ in range(2)]
+    outcome = fail_over(
+        "F-12 master killed",
+        setup.url,
+        make_producer=make_producer,
+        ledger=ledger,
+        queue=QUEUE,
+        replicate=lambda: replicated(setup.master()),
+        strike=lambda: setup.master().kill(),
+    )
+    assert outcome.lost_though_kept == 0
+    assert outcome.gap < 15
+    assert all(worker.running for worker in workers)
+    assert [worker.stop() for worker in workers] == [0, 0]
+    nothing_is_left(setup.url, QUEUE)
+
+
+@pytest.mark.skipif(not FULL, reason="minutes: with TASKCONSOLE_TEST_FULL=1")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_f12_one_failover_after_another(setup, spawn, make_producer, ledger, number):
+    workers = [spawn(url=setup.url, concurrency=8) for _ in range(2)]
+    for turn in range(6):
+        setup.heal()
+        setup.settle()
+        master = setup.master()
+
+        def strike(master=master):
+            if number == signal.SIGKILL:
+                master.kill()
+            else:
+                os.kill(master.pid, number)
+
+        outcome = fail_over(
+            f"F-12 {number.name}, {turn + 1}",
+            setup.url,
+            make_producer=make_producer,
+            ledger=ledger,
+            queue=QUEUE,
+            replicate=lambda master=master: replicated(master),
+            strike=strike,
+        )
+        if number == signal.SIGSTOP:
+            os.kill(master.pid, signal.SIGCONT)
+        assert outcome.lost_though_kept == 0
+        time.sleep(1)  # Sentinels remember what they have seen of the old master for a moment
+    assert [worker.stop() for worker in workers] == [0, 0]
+    nothing_is_left(setup.url, QUEUE)

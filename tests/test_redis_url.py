@@ -1,0 +1,70 @@
+"""URLs: what they lead to, what is refused, and that no password is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskconsole.config import Settings, check_url, public_address
+from taskconsole.errors import ConfigError
+from taskconsole.redis_url import Kind, RedisUrl, secrets_in
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "tls", "places", "shown"),
+    [
+        ("redis://", Kind.SERVER, False, (("localhost", 6379),), "localhost:6379/0"),
+        ("redis://u:p@[::1]:7/3", Kind.SERVER, False, (("::1", 7),), "[::1]:7/3"),
+        ("rediss://:p@h?ssl_ca_certs=ca.pem", Kind.SERVER, True, (("h", 6379),), "h:6379/0"),
+        ("unix://u:p@/run/r.sock?db=2", Kind.SOCKET, False, (), "/run/r.sock"),
+        ("redis+sentinel://a,b:7/m/2", Kind.SENTINEL, False, (("a", 26379), ("b", 7)), "m/2 by Sentinel a:26379 +1"),
+        ("rediss+sentinel://:p@a/m", Kind.SENTINEL, True, (("a", 26379),), "m/0 by Sentinel a:26379"),
+        ("redis+cluster://u:p@a:1,b,c:3", Kind.CLUSTER, False, (("a", 1), ("b", 6379), ("c", 3)), "cluster a:1 +2"),
+        ("rediss+cluster://a/0", Kind.CLUSTER, True, (("a", 6379),), "cluster a:6379"),
+    ],
+)
+def test_a_url_leads_somewhere_and_shows_no_secret(url, kind, tls, places, shown):
+    parsed = RedisUrl.parse(url)
+    assert (parsed.kind, parsed.tls, parsed.places) == (kind, tls, places)
+    assert parsed.address == public_address(url) == Settings(url=url).address == shown
+    assert ":p@" not in repr(parsed)
+    assert check_url(url) == url
+    assert Settings(url=url).spread is (kind is Kind.CLUSTER)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://:S3cr3t@h", "http://"),
+        ("S3cr3t", "no scheme"),
+        ("redis://:S3cr3t@h:x", "Port could not be cast"),
+        ("redis://:S3cr3t@h:0", "port 0"),
+        ("redis://:S3cr3t/@h", "bad Redis URL"),
+        ("redis://h/S3cr3t", "the database is a number"),
+        ("unix://:S3cr3t@", "path of a socket"),
+        ("redis+sentinel://:S3cr3t@h:1", "needs the master's name"),
+        ("redis+sentinel://h/m/S3cr3t", "the database is a number"),
+        ("redis+cluster://:S3cr3t@h/1", "no database but 0"),
+        ("redis+cluster://:S3cr3t@h:1,g:99999", "Port out of range"),
+        ("redis+elsewhere://:S3cr3t@h", "redis+elsewhere://"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused_without_its_secret(url, said):
+    with pytest.raises(ConfigError, match="bad Redis URL") as refused:
+        check_url(url)
+    assert said in str(refused.value)
+    assert "S3cr3t" not in str(refused.value)
+    assert public_address(url) == "?"
+
+
+def test_the_master_and_the_sentinels_each_get_their_own_login():
+    url = RedisUrl.parse(
+        "rediss+sentinel://app:p%40@h/m/2?ssl_ca_certs=/ca.pem&sentinel_username=s&sentinel_password=q%40"
+    )
+    assert url.at("10.0.0.1", 7) == "rediss://app:p%40@10.0.0.1:7/2?ssl_ca_certs=%2Fca.pem"
+    assert url.sentinel_at("::1", 8) == "rediss://s:q%40@[::1]:8/0?ssl_ca_certs=%2Fca.pem"
+    assert "@" not in RedisUrl.parse("redis+sentinel://app:p@h/m").sentinel_at("h", 1)
+
+
+def test_every_password_in_a_url_is_known_as_a_secret():
+    url = "rediss+sentinel://u:a%40b@h,g/m?sentinel_password=c%40d&ssl_password=e&ssl_keyfile=k.pem"
+    assert secrets_in(url) == {"a%40b", "a@b", "c@d", "e"}

@@ -1,0 +1,195 @@
+"""More than one Redis: a master with replicas and Sentinels, a cluster, and servers that speak TLS. All on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, Self
+
+import redis
+import trustme
+
+from taskconsole.embedded import tied
+from tests.servers import PrivateServer, server_binary, wait_until
+
+SETTLED = 8.0
+"""Seconds Sentinels must have lived before they are relied on: younger ones have been seen to name a replica that
+lacked most of what had been written."""
+
+MASTER = "mymaster"
+
+
+class Node(PrivateServer):
+    """One server among several."""
+
+    def __init__(self, *, settings: dict[str, str] | None = None, **options: Any) -> None:
+        super().__init__(tcp=True, settings=settings, **options)
+
+
+class SentinelServer(Node):
+    """One Sentinel."""
+
+    def _spawn(self, binary: Path) -> subprocess.Popen[bytes]:
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(
+                tied([str(binary), str(self.directory / "redis.conf"), "--sentinel"]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+class SentinelSetUp:
+    """One master, two replicas and three Sentinels; a context manager.
+
+    Args:
+        password: What the servers ask for.
+        sentinel_password: What the Sentinels ask for.
+    """
+
+    def __init__(self, *, password: str = "", sentinel_password: str = "") -> None:
+        self._password, self._sentinel_password = password, sentinel_password
+        self._stack = ExitStack()
+        self.nodes: list[Node] = []
+        self.sentinels: list[SentinelServer] = []
+        self.born = 0.0
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        login = {"requirepass": self._password, "masterauth": self._password} if self._password else {}
+        for i in range(3):
+            follows = {"replicaof": f"127.0.0.1 {self.nodes[0].port}"} if i else {}
+            settings = {**login, **follows, "repl-diskless-sync-delay": "0"}
+            node = Node(password=self._password, settings=settings, append_only=True)
+            self.nodes.append(self._stack.enter_context(node))
+        wait_until(lambda: replicas_of(self.nodes[0]) == 2, 15, "both replicas follow")
+        for _ in range(3):
+            self.sentinels.append(self._stack.enter_context(SentinelServer(settings=self._watch())))
+        for sentinel in self.sentinels:
+            wait_until(lambda sentinel=sentinel: self._sees_all(sentinel), 15, "each Sentinel sees all others")
+        self.born = time.monotonic()
+
+    def _watch(self) -> dict[str, str]:
+        watched = f"monitor {MASTER} 127.0.0.1 {self.nodes[0].port} 2"
+        lines = [
+            watched,
+            f"down-after-milliseconds {MASTER} 1000",
+            f"failover-timeout {MASTER} 5000",
+            *([f"auth-pass {MASTER} {self._password}"] if self._password else []),
+        ]
+        # A directive that comes several times: the settings are a mapping, so the others follow in the first value.
+        login = {"requirepass": self._sentinel_password} if self._sentinel_password else {}
+        return {**login, "sentinel": "\nsentinel ".join(lines)}
+
+    def _sees_all(self, sentinel: SentinelServer) -> bool:
+        with closing(redis.Redis(port=sentinel.port, password=self._sentinel_password or None)) as client:
+            try:
+                state: Any = client.execute_command("SENTINEL", "MASTER", MASTER)
+            except redis.ResponseError:
+                return False
+        fields = state if isinstance(state, dict) else dict(zip(state[::2], state[1::2], strict=True))
+        known = {_text(name): _text(value) for name, value in fields.items()}
+        return known["num-other-sentinels"] == "2" and known["num-slaves"] == "2" and known["flags"] == "master"
+
+    @property
+    def url(self) -> str:
+        """The URL for Taskconsole."""
+        login = f":{self._password}@" if self._password else ""
+        places = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        query = f"?sentinel_password={self._sentinel_password}" if self._sentinel_password else ""
+        return f"redis+sentinel://{login}{places}/{MASTER}/0{query}"
+
+    def master(self) -> Node:
+        """The node that is the master now."""
+        return next(node for node in self.nodes if node.running and role_of(node) == "master")
+
+    def settle(self) -> None:
+        """Wait until the Sentinels are old enough to be relied on."""
+        wait_until(lambda: time.monotonic() - self.born >= SETTLED, SETTLED + 5)
+
+    def heal(self) -> None:
+        """Bring killed nodes back and wait until everything is as it was, under whichever master."""
+        for node in self.nodes:
+            if not node.running:
+                node.restart()
+        wait_until(lambda: sum(role_of(node) == "slave" for node in self.nodes) == 2, 20, "the others follow")
+        wait_until(lambda: replicas_of(self.master()) == 2, 20, "both replicas follow")
+        for sentinel in self.sentinels:
+            wait_until(lambda sentinel=sentinel: self._sees_all(sentinel), 20, "each Sentinel sees all others")
+
+
+def role_of(node: PrivateServer) -> str:
+    """`master` or `slave`."""
+    with node.client() as client:
+        return str(client.info("replication")["role"])
+
+
+def replicas_of(node: PrivateServer) -> int:
+    """How many replicas have caught up with a node."""
+    with node.client() as client:
+        found = client.info("replication")
+    return sum(
+        value["state"] == "online" for name, value in found.items() if name.startswith("slave") and "state" in value
+    )
+
+
+def replicated(node: PrivateServer, replicas: int = 1) -> None:
+    """Wait until everything that the node has acknowledged so far has reached so many replicas."""
+    with node.client() as client:
+        client.ping()  # WAIT waits for what had been written when this connection was last answered
+        assert client.wait(replicas, 5000) >= replicas
+
+
+def _text(value: bytes | str | int) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+# -- TLS
+
+
+def tls_binary() -> Path | None:
+    """A server that speaks TLS: the one under test, else the first on PATH."""
+    places = [Path(folder, name) for folder in os.get_exec_path() for name in ("redis-server", "valkey-server")]
+    for binary in (server_binary(), *places):
+        if os.access(binary, os.X_OK) and b"tls-cert-file" in binary.read_bytes():
+            return binary
+    return None
+
+
+class Certificates:
+    """An authority, a certificate of the server and one of a client, as files.
+
+    Args:
+        folder: Where to put them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        self.ca, self.server, self.client = folder / "ca.pem", folder / "server.pem", folder / "client.pem"
+        authority.cert_pem.write_to_path(self.ca)
+        authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(self.server)
+        authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(self.client)
+
+    def settings(self, port: int, *, ask: bool = False) -> dict[str, str]:
+        """The directives of a server that listens with TLS, and asks for clients' certificates if told to."""
+        return {
+            "tls-port": str(port),
+            "tls-cert-file": str(self.server),
+            "tls-key-file": str(self.server),
+            "tls-ca-cert-file": str(self.ca),
+            "tls-auth-clients": "yes" if ask else "no",
+        }
