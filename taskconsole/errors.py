@@ -11,6 +11,8 @@
     │   ├── ServerTooOld       Redis older than 6.2
     │   ├── Changed            what the operator saw is no longer so: look again
     │   └── LeaseLost          another worker owns these tasks now
+    ├── RecordingError         a file that is no recording, or that cannot be read or written
+    ├── NotRecorded            a recording does not say what was so at that time
     └── StoreUnavailable       no answer: refused, timed out, reset; trying again may help
         └── StoreNotReady      it answers, but not now: loading, failing over, disk full
 
@@ -24,7 +26,9 @@ __all__ = [
     "Changed",
     "ConfigError",
     "LeaseLost",
+    "NotRecorded",
     "PayloadError",
+    "RecordingError",
     "ScheduleError",
     "ServerTooOld",
     "StoreError",
@@ -101,6 +105,16 @@ class LeaseLost(StoreError):
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id
         super().__init__(f"worker {worker_id} lost its lease")
+
+
+class RecordingError(TaskconsoleError):
+    """A file that is no recording, or that cannot be read or written."""
+
+    exit_code = 2
+
+
+class NotRecorded(TaskconsoleError):
+    """A recording does not say what was so at that time: nobody had asked."""
 
 
 class StoreUnavailable(TaskconsoleError):

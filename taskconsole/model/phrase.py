@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import math
 import shlex
+import time
 
-__all__ = ["argument", "quoted", "size", "span"]
+__all__ = ["argument", "hour", "quoted", "size", "span"]
+
+
+def hour(at: float) -> str:
+    """The time of day in UTC: `03:12:44Z`; question marks for no real time."""
+    try:
+        return time.strftime("%H:%M:%SZ", time.gmtime(at))
+    except (OverflowError, ValueError, OSError):
+        return "??:??:??Z"
 
 
 def quoted(name: str) -> str:

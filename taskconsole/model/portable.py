@@ -44,35 +44,40 @@ class Unreadable(ValueError):
 # -- to JSON
 
 
-def to_plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
     """A value of ours as dicts, lists, texts and numbers.
 
     Raises:
         ScheduleError: A schedule's definition holds what cannot be written.
         TypeError: It is no value of ours.
     """
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        # A StrEnum, too.
-        return str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(value)
-    if isinstance(value, bytes):
-        return _bytes_to_plain(value)
-    if isinstance(value, tuple | list):
-        return [to_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, Definition):
-        return json.loads(encode_definition(value))
-    if is_dataclass(value) or isinstance(value, msgspec.Struct):
-        return {
-            name: to_plain(found)
-            for name, default in _defaults(type(value))
-            if (found := getattr(value, name)) != default or default is MISSING
-        }
-    raise TypeError(f"a {type(value).__name__} cannot be recorded")
+    match value:
+        case None | bool() | int():
+            return value
+        case str():  # a StrEnum, too
+            return str(value)
+        case float():
+            return value if math.isfinite(value) else repr(value)
+        case bytes():
+            return _bytes_to_plain(value)
+        case tuple() | list():
+            return [to_plain(item) for item in value]
+        case dict():
+            return {str(key): to_plain(item) for key, item in value.items()}
+        case Definition():
+            return json.loads(encode_definition(value))
+    return _fields_to_plain(value)
+
+
+def _fields_to_plain(value: Any) -> dict[str, Any]:
+    kind: type = type(value)
+    if not (is_dataclass(kind) or issubclass(kind, msgspec.Struct)):
+        raise TypeError(f"a {kind.__name__} cannot be recorded")
+    return {
+        name: to_plain(found)
+        for name, default in _defaults(kind)
+        if (found := getattr(value, name)) != default or default is MISSING
+    }
 
 
 def _bytes_to_plain(value: bytes) -> Any:
@@ -143,9 +148,7 @@ def _tuple(inner: tuple[Any, ...]) -> Callable[[Any], Any]:
         read = _reader(inner[0])
         return lambda plain: tuple(read(item) for item in _checked(plain, list))
     readers = [_reader(one) for one in inner]
-    return lambda plain: tuple(
-        read(item) for read, item in zip(readers, _checked(plain, list), strict=True)
-    )
+    return lambda plain: tuple(read(item) for read, item in zip(readers, _checked(plain, list), strict=True))
 
 
 def _dict(inner: Any) -> Callable[[Any], Any]:

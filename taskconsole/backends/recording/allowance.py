@@ -25,6 +25,6 @@ class Allowance:
         self._at = now
         return self._left > 0
 
-    def spend(self, size: int) -> None:
+    def spend(self, size: float) -> None:
         """So many bytes were written."""
         self._left -= size

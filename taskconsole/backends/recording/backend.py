@@ -9,7 +9,7 @@ from taskconsole.backends.recording.lines import Page, Question, task_question, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from taskconsole.backends.base import Applied, Backend, Can
+    from taskconsole.backends.base import Applied, Backend, Can, Foreseen
     from taskconsole.backends.commands import Command
     from taskconsole.backends.recording.recorder import Recorder
     from taskconsole.model.detail import TaskDetail
@@ -133,9 +133,13 @@ class RecordingBackend:
         """Hand over events as they arrive."""
         self._backend.listen(on_events, stopped)
 
-    def apply(self, command: Command) -> Applied:
+    def foresee(self, command: Command) -> Foreseen:
+        """What a command would do."""
+        return self._backend.foresee(command)
+
+    def apply(self, command: Command, report: Callable[[int], bool] | None = None) -> Applied:
         """Carry out an operator's command."""
-        return self._backend.apply(command)
+        return self._backend.apply(command, report)
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["RATE", "Recorder", "Sink"]
 
 RATE = 8 * 1024
-"""Bytes a second for each of readings, answers and events, in the long run; a quarter of it for troubles besides."""
+"""Bytes a second, in the long run, for each of readings, answers, events, and events that tell of trouble."""
 
 SAVED = 1024 * 1024
 """Bytes that each may be ahead of that."""
@@ -56,7 +56,7 @@ TROUBLES = frozenset(
         EventKind.GAP,
     }
 )
-"""Events that are kept where there is no room for others; those of operators are, too."""
+"""Events that have room of their own; those of operators have, too."""
 
 
 class Sink(Protocol):
@@ -114,7 +114,7 @@ class Recorder:
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
         self._unkept = 0
         self._readings, self._answers = Allowance(RATE, SAVED), Allowance(RATE, SAVED)
-        self._events, self._troubles = Allowance(RATE, SAVED), Allowance(RATE / 4, SAVED)
+        self._events, self._troubles = Allowance(RATE, SAVED), Allowance(RATE, SAVED)
         self.trouble = ""
         """Why the recording has ended; empty while it goes on."""
         self.size = 0
@@ -185,17 +185,16 @@ class Recorder:
         """Events have arrived."""
         with self._lock:
             now = self._now()
-            kept: list[Event] = []
-            if self._events.allows(now):
-                kept = list(events)
-            elif self._troubles.allows(now):
-                kept = [event for event in events if event.kind in TROUBLES or event.by]
-            allowance = self._events if len(kept) == len(events) else self._troubles
+            routine, troubles = self._events.allows(now), self._troubles.allows(now)
+            kept = [event for event in events if (troubles if _tells_of_trouble(event) else routine)]
             self._unkept += len(events) - len(kept)
             if kept:
                 lost = {"lost": self._unkept} if self._unkept else {}
                 self._unkept = 0
-                allowance.spend(self._write({"t": now, "events": [to_plain(event) for event in kept], **lost}))
+                size = self._write({"t": now, "events": [to_plain(event) for event in kept], **lost})
+                share = sum(map(_tells_of_trouble, kept)) / len(kept)
+                self._troubles.spend(size * share)
+                self._events.spend(size * (1 - share))
 
     # -- what it makes of that
 
@@ -276,6 +275,10 @@ class Recorder:
     def _end(self, why: str) -> None:
         self.trouble = why
         self._tell(f"the recording has ended: {why}")
+
+
+def _tells_of_trouble(event: Event) -> bool:
+    return event.kind in TROUBLES or bool(event.by)
 
 
 def _of_verdict(verdict: Verdict) -> dict[str, str]:
