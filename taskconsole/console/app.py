@@ -84,7 +84,8 @@ class Console(App[int]):
     """
 
     ENABLE_COMMAND_PALETTE = False
-    DEFAULT_MODE = "desk"
+    CSS_PATH = "desk.tcss"
+    """Here and not at the desk: Textual loads the styles of a default screen with those of the app."""
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
@@ -134,9 +135,12 @@ class Console(App[int]):
             watch=self._watch,
             history=History(history),
         )
-        self.add_mode(self.DEFAULT_MODE, lambda: self.desk)
         if keymap:
             self.set_keymap(dict(keymap))
+
+    def get_default_screen(self) -> Desk:
+        """The desk. (As the screen of a mode it would be mounted before it is the app's screen on Python 3.12.)"""
+        return self.desk
 
     def _submit(self, command: Command) -> bool:
         return self.feed.submit(command)

@@ -67,7 +67,6 @@ class Desk(Screen[None]):
         history: The commands that were typed before.
     """
 
-    CSS_PATH = "desk.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions.bindings(actions.VIEWS),
         *actions.bindings(actions.EVERYWHERE),

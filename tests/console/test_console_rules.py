@@ -25,7 +25,13 @@ FORBIDDEN_WIDGETS = {
 }
 FORBIDDEN_CALLS = {"notify", "call_from_thread", "from_markup"}
 FORBIDDEN_ATTRIBUTES = {"border_title", "border_subtitle", "tooltip", "loading"}
-ALLOWED = ("taskconsole.console", "taskconsole.model", "taskconsole.errors", "taskconsole.backends.base")
+ALLOWED = (
+    "taskconsole.console",
+    "taskconsole.model",
+    "taskconsole.errors",
+    "taskconsole.backends.base",
+    "taskconsole.backends.commands",
+)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

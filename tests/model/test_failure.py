@@ -167,7 +167,12 @@ def test_a_delayed_task_without_an_error_has_not_failed_but_a_dead_one_has():
 def test_a_task_finds_its_own_group_by_what_the_group_is_called():
     rows = [
         TaskRow(queue="mail", state=State.DEAD, name=name, error=error)
-        for name, error in (("send", "KeyError: 5"), ("send", "KeyError: 7"), ("send", "ValueError"), ("x", "KeyError: 5"))
+        for name, error in (
+            ("send", "KeyError: 5"),
+            ("send", "KeyError: 7"),
+            ("send", "ValueError"),
+            ("x", "KeyError: 5"),
+        )
     ]
     groups = {group.key: group for group in grouped(rows)}
     assert [groups[group_of(row)].count for row in rows] == [2, 2, 1, 1]
