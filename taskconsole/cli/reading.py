@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from taskconsole.cli.access import print_acl
 from taskconsole.cli.output import as_json, say, write_json, write_line, write_table
 from taskconsole.cli.target import target_of, target_options
 
@@ -330,9 +331,12 @@ def _worker_cells(worker: WorkerInfo, now: float) -> tuple[object, ...]:
 @click.command(short_help="What is wrong, why, and what mends it.")
 @target_options
 @click.option("--rules", "wants_rules", is_flag=True, help="Print every rule and its thresholds; asks no Redis.")
+@click.option(
+    "--acl", "wants_acl", is_flag=True, help="Print the least rights of worker, console and reader; asks no Redis."
+)
 @json_option
 @click.pass_context
-def doctor(context: click.Context, /, *, wants_rules: bool, wants_json: bool) -> int:
+def doctor(context: click.Context, /, *, wants_rules: bool, wants_acl: bool, wants_json: bool) -> int:
     """Say what is wrong, on what evidence, since when, and which command mends it.
 
     Ends with 0 when all is well, 1 for warnings, 2 for something critical; notes are no warnings.
@@ -341,6 +345,9 @@ def doctor(context: click.Context, /, *, wants_rules: bool, wants_json: bool) ->
 
     if wants_rules:
         _print_rules(wants_json=wants_json)
+        return 0
+    if wants_acl:
+        print_acl(target_of(context).settings(), wants_json=wants_json)
         return 0
     with open_backend(target_of(context)) as backend:
         began = time.time()

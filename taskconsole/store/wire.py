@@ -76,7 +76,8 @@ def translate(error: Exception, address: str) -> TaskconsoleError:
 
 def _refusal(text: str, address: str) -> TaskconsoleError:
     code = text.split(" ", 1)[0].lstrip("-")
-    if code in {"NOAUTH", "WRONGPASS", "NOPERM"} or "NOPERM" in text:
+    # The last is how Redis 6.2 says NOPERM inside a script.
+    if code in {"NOAUTH", "WRONGPASS", "NOPERM"} or "NOPERM" in text or "user executing the script can't" in text:
         return AccessDenied(f"Redis at {address} refused access: {text[:300]}")
     if code == "WRONGTYPE" or "WRONGTYPE" in text:
         return WrongType()

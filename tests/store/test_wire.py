@@ -193,6 +193,7 @@ def test_a_wrong_type_is_told_as_such_from_scripts_and_commands(rig):
         ("NOPERM this user has no permissions", AccessDenied),
         ("WRONGPASS invalid username-password pair", AccessDenied),
         ("Error running script (call to f_x): @user_script:1: -NOPERM no", AccessDenied),
+        ("Error running script: The user executing the script can't run this command or subcommand", AccessDenied),
         ("LOADING Redis is loading the dataset in memory", StoreNotReady),
         ("MISCONF Redis is configured to save RDB snapshots", StoreNotReady),
         ("Error running script (call to f_x): @user_script: 3: -MISCONF Errors writing", StoreNotReady),
