@@ -109,6 +109,12 @@ class RedisUrl:
         return f"redis{'s' * self.tls}://{login}{shown}:{port}/{database}{'?' * bool(query)}{query}"
 
     @property
+    def unverified(self) -> bool:
+        """With TLS, but whoever answers is believed to be the server."""
+        wanted = parse_qs(self.query).get("ssl_cert_reqs", ["required"])[0]
+        return self.tls and wanted != "required"
+
+    @property
     def address(self) -> str:
         """What may be shown of it: `host:port/db`, `mymaster/0 by Sentinel host:port +2`, the path of the socket."""
         if self.kind is Kind.SOCKET:

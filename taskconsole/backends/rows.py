@@ -55,6 +55,7 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
         persistence = "rdb"
     else:
         persistence = "none seen"
+    place = RedisUrl.parse(url)
     return ServerInfo(
         address=address,
         version=info.get("redis_version", ""),
@@ -64,7 +65,8 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
         max_memory=integer(info.get("maxmemory")),
         eviction_policy=info.get("maxmemory_policy", ""),
         persistence=persistence,
-        loopback=_is_loopback(url),
+        loopback=_is_loopback(place),
+        unverified=place.unverified,
         loading=info.get("loading") == "1",
         loading_left=number(info.get("loading_eta_seconds")),
         read_only=info.get("slave_read_only", "1") != "0",
@@ -77,9 +79,8 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
     )
 
 
-def _is_loopback(url: str) -> bool:
-    places = RedisUrl.parse(url).places
-    return all(host == "localhost" or _is_loopback_address(host) for host, _ in places)
+def _is_loopback(place: RedisUrl) -> bool:
+    return all(host == "localhost" or _is_loopback_address(host) for host, _ in place.places)
 
 
 def _is_loopback_address(host: str) -> bool:

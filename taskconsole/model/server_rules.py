@@ -78,6 +78,13 @@ PERSISTENCE = Rule(
     means="a restart of Redis loses every task, or those since the last snapshot",
     fix="redis-cli CONFIG SET appendonly yes",
 )
+UNVERIFIED = Rule(
+    name="tls not verified",
+    levels=(Level.WARNING,),
+    when="the URL says rediss:// and ssl_cert_reqs is not required",
+    means="whoever sits on the line can read and change everything, the password included",
+    fix="give ssl_ca_certs=FILE in the URL instead of ssl_cert_reqs",
+)
 SLOW_LINK = Rule(
     name="slow link",
     levels=(Level.NOTE,),
@@ -86,7 +93,7 @@ SLOW_LINK = Rule(
     fix="run workers close to Redis",
 )
 
-SERVER_RULES = (LOADING, REPLICA, DISK, EVICTION, MEMORY, CLIENTS, PERSISTENCE, SLOW_LINK)
+SERVER_RULES = (LOADING, REPLICA, DISK, EVICTION, MEMORY, CLIENTS, PERSISTENCE, UNVERIFIED, SLOW_LINK)
 
 
 def judge_server(server: ServerInfo) -> Iterator[Verdict]:
@@ -105,6 +112,13 @@ def judge_server(server: ServerInfo) -> Iterator[Verdict]:
     yield from _memory(server)
     yield from _clients(server)
     yield from _persistence(server)
+    if server.unverified:
+        yield UNVERIFIED.found(
+            Level.WARNING,
+            "TLS NOT VERIFIED: the server's certificate is not looked at; whoever answers is believed to be Redis",
+            evidence="ssl_cert_reqs in the URL",
+            fix=UNVERIFIED.fix,
+        )
 
 
 def _replica(server: ServerInfo) -> Verdict:

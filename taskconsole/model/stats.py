@@ -119,6 +119,8 @@ class ServerInfo:
     """In words: `aof everysec`, `rdb`, `none`."""
     loopback: bool = True
     """The server is on this machine."""
+    unverified: bool = False
+    """The link is encrypted, but whose certificate is at its other end is not looked at."""
     loading: bool = False
     """It reads its data from disk and answers little else."""
     loading_left: float | None = None

@@ -330,6 +330,7 @@ def test_dead_tasks_are_a_note():
         ({"persistence": "rdb"}, [(Level.NOTE, "persistence")]),
         ({"persistence": "aof everysec"}, []),
         ({"persistence": ""}, []),
+        ({"unverified": True}, [(Level.WARNING, "tls not verified")]),
         ({"role": "slave"}, [(Level.CRITICAL, "replica")]),
         ({"eviction_policy": "allkeys-lru"}, []),
         ({"eviction_policy": "allkeys-lru", "max_memory": 100}, [(Level.CRITICAL, "eviction")]),
