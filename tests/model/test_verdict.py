@@ -247,7 +247,7 @@ def test_names_of_queues_that_cannot_be_read():
 def test_each_verdict_is_by_a_rule_of_the_table_and_has_its_word_in_capitals():
     server = {
         "loading": True, "role": "slave", "aof_failed": True, "eviction_policy": "allkeys-lru", "max_memory": 100,
-        "used_memory": 99, "clients": 99, "max_clients": 100, "persistence": "rdb", "rtt": 1.0,
+        "used_memory": 99, "clients": 99, "max_clients": 100, "persistence": "rdb", "rtt": 1.0, "unverified": True,
     }  # fmt: skip
     late = {"overdue": 9, "late_schedules": 2}
     sick = (worker(blocked=99.0, skew=99.0), worker("w-2", left=-99, active=1))
