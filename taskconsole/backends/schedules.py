@@ -59,6 +59,9 @@ ATTEMPTS = 10
 MAX_SCHEDULES = 20_000
 """Read for one list."""
 
+LISTED = 5
+"""Last runs of each schedule in a list."""
+
 CHUNK = 500
 
 
@@ -185,11 +188,11 @@ class ScheduleDesk:
         ]
 
     def _ask_declared(self, queue: str, names: list[str], digests: list[str]) -> list[Any]:
-        """The last run of each, or why that cannot be read, and then whether a live app declares them."""
+        """The last runs of each, or why that cannot be read, and then whether a live app declares them."""
         s = self._store
         answers = self._answers(
             [
-                *(s.runs(queue, name, 1) for name in names),
+                *(s.runs(queue, name, LISTED) for name in names),
                 *(s.registered(queue, digest, names) for digest in digests),
             ]
         )

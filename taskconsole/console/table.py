@@ -42,6 +42,8 @@ class Column(Generic[T]):
     """Shown only on terminals at least this wide."""
     most: int = 0
     """May grow to this many cells when there is room."""
+    grows: int = 0
+    """Those with the lowest number get spare cells first."""
     tone: Callable[[T], Tone] = _plain
     tone_at: Callable[[T, float], Tone] | None = None
     """In place of `tone` where the tone depends on the moment, too."""
@@ -58,7 +60,7 @@ class Placed(Generic[T]):
 
 
 def fit(columns: Sequence[Column[T]], width: int, *, gap: int = 1, margin: int = MARKER) -> list[Placed[T]]:
-    """The columns for a terminal `width` cells wide; spare cells go to those that may grow, in order."""
+    """The columns for a terminal `width` cells wide; spare cells go to those that may grow."""
     shown = [column for column in columns if column.since <= width]
 
     def spare() -> int:
@@ -70,12 +72,12 @@ def fit(columns: Sequence[Column[T]], width: int, *, gap: int = 1, margin: int =
             break
         shown.remove(victim)
     left = max(0, spare())
-    placed = []
-    for column in shown:
+    widths = {id(column): column.width for column in shown}
+    for column in sorted(shown, key=lambda column: column.grows):
         extra = min(left, max(0, column.most - column.width))
         left -= extra
-        placed.append(Placed(column, column.width + extra))
-    return placed
+        widths[id(column)] += extra
+    return [Placed(column, widths[id(column)]) for column in shown]
 
 
 def widest(columns: Sequence[Column[T]]) -> list[Placed[T]]:

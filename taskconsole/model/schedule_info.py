@@ -56,7 +56,7 @@ class ScheduleInfo:
     buffered: bool = False
     """One more waits for the end of another."""
     runs: tuple[RunRecord, ...] = ()
-    """How the last ones ended, newest first; one in a list, twenty for a single schedule."""
+    """How the last ones ended, newest first; five in a list, twenty for a single schedule."""
     orphan: bool = False
     changed: bool = False
     """The code declares it otherwise than it stands: an operator has changed it."""

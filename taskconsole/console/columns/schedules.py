@@ -63,8 +63,8 @@ def _english(info: ScheduleInfo, _now: float, width: int) -> str:
 SCHEDULES: tuple[Column[ScheduleInfo], ...] = (
     Column(
         heading="SCHEDULE",
-        width=16,
-        most=32,
+        width=14,
+        most=28,
         text=lambda info, _now, width: safe(info.name or "?", 2 * width),
         order=lambda info: info.name,
     ),
@@ -76,7 +76,7 @@ SCHEDULES: tuple[Column[ScheduleInfo], ...] = (
         order=lambda info: info.state(0.0),
     ),
     Column(heading="NEXT", width=7, justify="right", text=_next, order=lambda info: info.next_at),
-    Column(heading="WHEN", width=16, most=30, text=lambda info, _now, _width: when_text(info.definition)),
+    Column(heading="WHEN", width=20, most=30, text=lambda info, _now, _width: when_text(info.definition)),
     Column(heading="LAST", width=12, drop=3, text=_last, tone=_last_tone),
     Column(
         heading="QUEUE",

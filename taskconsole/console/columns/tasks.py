@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import age, duration, size
+from taskconsole.console.format import age, day_and_time, duration, size
 from taskconsole.console.lines import Tone
 from taskconsole.console.safe import safe
 from taskconsole.console.table import Column
@@ -23,10 +23,10 @@ def _id(row: TaskRow, _now: float, _width: int) -> str:
 
 _ID: Column[TaskRow] = Column(heading="ID", width=12, drop=2, text=_id, tone=lambda _row: Tone.QUIET)
 _NAME: Column[TaskRow] = Column(
-    heading="TASK", width=16, most=40, text=lambda row, _now, width: safe(row.name, 2 * width)
+    heading="TASK", width=14, most=28, grows=1, text=lambda row, _now, width: safe(row.name, 2 * width)
 )
 _ARGS: Column[TaskRow] = Column(
-    heading="ARGS", width=12, most=200, drop=3, text=lambda row, _now, width: safe(row.args, 2 * width)
+    heading="ARGS", width=12, most=200, grows=2, drop=3, text=lambda row, _now, width: safe(row.args, 2 * width)
 )
 _SIZE: Column[TaskRow] = Column(
     heading="SIZE", width=6, drop=6, since=100, justify="right", text=lambda row, _n, _w: size(row.size)
@@ -39,21 +39,33 @@ _TRY: Column[TaskRow] = Column(
     text=lambda row, _now, _width: str(row.attempt),
     tone=lambda row: Tone.WARN if row.attempt > 1 else Tone.QUIET,
 )
-_ERROR: Column[TaskRow] = Column(
-    heading="ERROR",
-    width=16,
-    most=120,
-    drop=1,
-    text=lambda row, _now, width: safe(row.error, 2 * width),
-    tone=lambda row: Tone.BAD if row.state is State.DEAD else Tone.WARN,
-)
+
+
+def _why(row: TaskRow, _now: float, width: int) -> str:
+    # How often is told by the column beside it.
+    return safe(row.error.removeprefix(f"failed {row.attempt} times, last: "), 2 * width)
+
+
+def _error(width: int) -> Column[TaskRow]:
+    return Column(
+        heading="ERROR",
+        width=width,
+        most=60,
+        drop=1,
+        text=_why,
+        tone=lambda row: Tone.BAD if row.state is State.DEAD else Tone.WARN,
+    )
+
+
+_ERROR = _error(24)
 _WORKER: Column[TaskRow] = Column(
-    heading="WORKER", width=14, most=30, drop=4, text=lambda row, _now, width: safe(row.worker, width)
+    heading="WORKER", width=14, most=30, grows=1, drop=4, text=lambda row, _now, width: safe(row.worker, width)
 )
 
 
 def _since(heading: str) -> Column[TaskRow]:
-    return Column(heading=heading, width=8, justify="right", text=lambda row, now, _width: age(row.at, now))
+    width = max(6, len(heading))
+    return Column(heading=heading, width=width, justify="right", text=lambda row, now, _width: age(row.at, now))
 
 
 TASKS: dict[State, tuple[Column[TaskRow], ...]] = {
@@ -67,7 +79,7 @@ TASKS: dict[State, tuple[Column[TaskRow], ...]] = {
 
 
 _QUEUE: Column[TaskRow] = Column(
-    heading="QUEUE", width=12, most=30, text=lambda row, _now, width: safe(row.queue, 2 * width)
+    heading="QUEUE", width=12, most=30, grows=1, text=lambda row, _now, width: safe(row.queue, 2 * width)
 )
 
 
@@ -81,15 +93,22 @@ def _overdue(row: TaskRow, now: float, _width: int) -> str:
     return "OVERDUE" if row.at is not None and row.at < now - 1 else ""
 
 
+def _due_tone(row: TaskRow, now: float) -> Tone:
+    return Tone.WARN if _overdue(row, now, 0) else Tone.PLAIN
+
+
 ALL_DELAYED: tuple[Column[TaskRow], ...] = (
-    Column(heading="DUE IN", width=8, justify="right", text=_due),
-    Column(heading="", width=7, drop=4, text=_overdue, tone=lambda _row: Tone.WARN),
+    Column(heading="DUE IN", width=8, justify="right", text=_due, tone_at=_due_tone),
+    Column(heading="", width=7, text=_overdue, tone=lambda _row: Tone.WARN),
     _NAME,
     _QUEUE,
     _ID,
     _TRY,
-    _ERROR,
+    _error(16),
     _ARGS,
+    Column(
+        heading="DUE AT", width=20, since=130, text=lambda row, _n, _w: "?" if row.at is None else day_and_time(row.at)
+    ),
 )
 """Of all queues."""
 
@@ -99,7 +118,7 @@ FOUND: tuple[Column[TaskRow], ...] = (
     _ID,
     _NAME,
     _since("AGE"),
-    _ERROR,
+    _error(16),
     _ARGS,
 )
 """What a search has found."""

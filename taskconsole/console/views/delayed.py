@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from taskconsole.console.columns.tasks import ALL_DELAYED
-from taskconsole.console.format import count, day_and_time, in_or_ago
-from taskconsole.console.lines import Line, Tone, cell
+from taskconsole.console.format import count
 from taskconsole.console.queries import AskDelayed
-from taskconsole.console.safe import safe
 from taskconsole.console.views.paged import PagedView
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from taskconsole.model.stats import TaskRow
 
 __all__ = ["DelayedView"]
 
@@ -27,6 +18,11 @@ class DelayedView(PagedView):
     EMPTY = "nothing is delayed"
 
     @property
+    def about_height(self) -> int:
+        """A third of it all."""
+        return max(self.ABOUT, self.size.height // 3)
+
+    @property
     def question(self) -> AskDelayed:
         """A window over all queues."""
         return AskDelayed(offset=self.first, limit=self.limit)
@@ -37,13 +33,3 @@ class DelayedView(PagedView):
         overdue = sum(queue.overdue for queue in queues)
         late = f"   {count(overdue)} OVERDUE: no live worker or scheduler promotes them" if overdue else ""
         return f"delayed   {count(self.total)} tasks of all queues{late}"
-
-    def about(self, row: TaskRow, width: int) -> Sequence[Line]:
-        """When it is due, its arguments, and why it waits."""
-        due = "?" if row.at is None else f"{day_and_time(row.at)}  {in_or_ago(row.at, self.now)}"
-        lines = [("due", due), ("args", safe(row.args, 400) or "none"), ("error", safe(row.error, 400) or "-")]
-        room = max(0, width - 9)
-        return [
-            ((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=self.look.glyphs), Tone.PLAIN))
-            for label, text in lines
-        ]

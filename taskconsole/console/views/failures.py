@@ -10,6 +10,7 @@ from taskconsole.console.lines import Line, facts
 from taskconsole.console.place import Place
 from taskconsole.console.queries import AskFailures
 from taskconsole.console.safe import safe
+from taskconsole.console.views.inbrief import task_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.failure import FailureGroup, Failures
 
@@ -47,8 +48,8 @@ class FailuresView(TableView[FailureGroup]):
         return f"{row.queue}\0{row.task}\0{row.exception}\0{row.message}"
 
     def name_of(self, row: FailureGroup) -> str:
-        """The exception and the task."""
-        return f"{row.exception} in {row.task}"
+        """The exception, the task and the queue."""
+        return f"{row.exception} in {row.task} on {row.queue}"
 
     def title(self) -> str:
         """How many there are, and how far one has looked."""
@@ -68,18 +69,19 @@ class FailuresView(TableView[FailureGroup]):
             return None
         return Place(view="task", queue=sample.queue, state=sample.state, key=sample.id or sample.name, subject=sample)
 
+    @property
+    def about_height(self) -> int:
+        """Two fifths of it all: a group is as clear as one of its tasks."""
+        return max(self.ABOUT, self.size.height * 2 // 5)
+
     def about(self, row: FailureGroup, width: int) -> Sequence[Line]:
         """When, and what the newest says."""
         first = "?" if row.first is None else day_and_time(row.first)
         last = "?" if row.last is None else day_and_time(row.last)
-        sample = row.sample
-        newest = "-" if sample is None else f"{safe(sample.id or '-', 80)}  {safe(sample.error, 400)}"
-        return facts(
-            [
-                ("when", f"{first} to {last}   {count(row.dead)} dead, {count(row.retrying)} wait for another attempt"),
-                ("newest", newest),
-                ("args", "-" if sample is None else safe(sample.args, 400) or "none"),
-            ],
-            width,
-            self.look.glyphs,
-        )
+        counts = f"{count(row.dead)} dead, {count(row.retrying)} wait for another attempt"
+        seen = [("seen", f"first {first}   last {last}"), ("counts", counts)]
+        told = facts(seen, width, self.look.glyphs)
+        if row.sample is None:
+            return told
+        newest = facts([("newest", safe(row.sample.id or "no id", 200))], width, self.look.glyphs)
+        return [*told, *newest, *task_lines(row.sample, self.now, width, self.about_height - 4, self.look)]

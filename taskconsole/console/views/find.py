@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from taskconsole.console.columns.tasks import FOUND
 from taskconsole.console.format import count
-from taskconsole.console.lines import Line, Tone, cell
+from taskconsole.console.lines import Line, facts
 from taskconsole.console.place import Place
 from taskconsole.console.queries import Found, Seek
 from taskconsole.console.safe import safe
-from taskconsole.console.views.paged import row_keys
+from taskconsole.console.views.inbrief import task_lines
+from taskconsole.console.views.paged import renewed_keys
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.search import Search
 from taskconsole.model.stats import TaskRow
@@ -69,7 +70,7 @@ class FindView(TableView[TaskRow]):
 
     def paint(self) -> None:
         """Two tasks may have the same bytes: they are told apart by their order."""
-        self._keys = row_keys(self.loaded())
+        self._keys = renewed_keys(self._keys, self.grid.rows, self.loaded())
         super().paint()
 
     def name_of(self, row: TaskRow) -> str:
@@ -88,18 +89,15 @@ class FindView(TableView[TaskRow]):
         share = found.looked / found.total if found.total else 0.0
         return f"{text}   {looked}   " + ("ended" if self._stopped else f"{share:.0%}   esc ends it")
 
+    @property
+    def about_height(self) -> int:
+        """A third of it all."""
+        return max(self.ABOUT, self.size.height // 3)
+
     def about(self, row: TaskRow, width: int) -> Sequence[Line]:
-        """Where it is, its arguments, and why it failed."""
-        facts = (
-            ("where", f"{safe(row.queue, 200)}, {row.state}"),
-            ("args", safe(row.args, 400) or "none"),
-            ("error", safe(row.error, 400) or "-"),
-        )
-        room = max(0, width - 9)
-        return [
-            ((f" {label:<8}", Tone.QUIET), (cell(text, room, glyphs=self.look.glyphs), Tone.PLAIN))
-            for label, text in facts
-        ]
+        """Where it is, and the task in brief."""
+        where = facts([("where", f"{safe(row.queue, 200)}, {row.state}")], width, self.look.glyphs)
+        return [*where, *task_lines(row, self.now, width, self.about_height - 2, self.look)]
 
     def inside(self, row: TaskRow) -> Place:
         """The task in full."""

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console.place import Place
 from taskconsole.console.queries import Window
+from taskconsole.console.views.inbrief import task_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.stats import TaskRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from taskconsole.console.lines import Line
     from taskconsole.console.look import Look
     from taskconsole.console.widgets.grid import Grid
 
-__all__ = ["PagedView", "row_keys"]
+__all__ = ["PagedView", "renewed_keys", "row_keys"]
 
 PAGE = 100
 """Rows that are loaded at once."""
@@ -75,7 +77,7 @@ class PagedView(TableView[TaskRow]):
 
     def paint(self) -> None:
         """Two tasks may have the same bytes: they are told apart by their order."""
-        self._keys = row_keys(self.window.rows)
+        self._keys = renewed_keys(self._keys, self.grid.rows, self.window.rows)
         super().paint()
 
     def key(self, row: TaskRow) -> str:
@@ -85,6 +87,10 @@ class PagedView(TableView[TaskRow]):
     def name_of(self, row: TaskRow) -> str:
         """Its id, or its text when it has none."""
         return row.id or row.name
+
+    def about(self, row: TaskRow, width: int) -> Sequence[Line]:
+        """The task in brief."""
+        return task_lines(row, self.now, width, self.about_height - 1, self.look)
 
     def inside(self, row: TaskRow) -> Place:
         """The task in full."""
@@ -114,3 +120,8 @@ def row_keys(rows: Sequence[TaskRow]) -> dict[int, str]:
         seen[own] = seen.get(own, 0) + 1
         keys[id(row)] = own if seen[own] == 1 else f"{own}\0{seen[own]}"
     return keys
+
+
+def renewed_keys(known: dict[int, str], before: Sequence[TaskRow], rows: Sequence[TaskRow]) -> dict[int, str]:
+    """The keys of `rows`, and still those of the rows shown `before`: the cursor is about to be carried over."""
+    return {id(row): known[id(row)] for row in before if id(row) in known} | row_keys(rows)

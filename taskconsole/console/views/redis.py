@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.columns.doctor import LEVEL_TONES, LEVEL_WORDS
-from taskconsole.console.format import clock, count, duration, size
-from taskconsole.console.lines import Line, Tone
+from taskconsole.console.format import clock, count, duration, in_or_ago, size
+from taskconsole.console.lines import Line, Tone, beside, cell
 from taskconsole.console.queries import AskServer
 from taskconsole.console.safe import safe
 from taskconsole.console.views.textview import TextView, entry, headline
@@ -63,8 +63,18 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """What is shown of INFO, by its own names: they are what one looks up."""
 
-WIDE = 28
+DIGITS = 15
+"""Of a number that is read as one."""
+
+NAME = 26
 """Cells for the name of a figure."""
+
+TWO_COLUMNS, THREE_COLUMNS = 76, 150
+"""Cells from which on the sections stand beside each other."""
+
+BAD_VALUES = frozenset({"err", "down"})
+GRAVE = {("aof_enabled", "0"), ("loading", "1")}
+"""What somebody should know of, although it is no error."""
 
 
 class RedisView(TextView):
@@ -91,19 +101,21 @@ class RedisView(TextView):
         return f"redis {overview.server.version or '?'}   {overview.server.address}   {overview.server.role}"
 
     def text_lines(self, width: int) -> Sequence[Line]:
-        """Risks first."""
-        lines = [*self._risks(width)]
+        """Risks first; then the sections, beside each other as far as there is room."""
+        lines = [*self._risks(width), ()]
         detail = self.detail
         if detail is None:
-            return [*lines, (), ((" reading …", Tone.QUIET),)]
-        for title, names in SECTIONS:
-            known = [(name, detail.info[name]) for name in names if name in detail.info]
-            if known:
-                lines += [(), headline(title)]
-                lines += [_figure(name, safe(value, 100)) for name, value in known]
-        lines += self._keys(detail)
-        lines += self._slow(detail, width)
-        lines += self._clients(detail)
+            return [*lines, ((" reading …", Tone.QUIET),)]
+        columns = 3 if width >= THREE_COLUMNS else 2 if width >= TWO_COLUMNS else 1
+        room = (width - columns + 1) // columns
+        figures = [_section(title, names, detail, room) for title, names in SECTIONS]
+        if columns == 3:
+            lists = (self._keys(detail, room), self._slow(detail, room), self._clients(detail, room))
+            lines += _in_columns([*figures, *lists], columns, room)
+        else:
+            lines += _in_columns(figures, columns, room)
+            for block in (self._keys(detail, width), self._slow(detail, width), self._clients(detail, width)):
+                lines += [*block, ()] if block else []
         for refusal in detail.refused:
             lines += entry("refused", safe(refusal, 300), width, Tone.WARN)
         return lines
@@ -117,20 +129,19 @@ class RedisView(TextView):
         return lines if found else [*lines, (("  none known", Tone.GOOD),)]
 
     @staticmethod
-    def _keys(detail: ServerDetail) -> list[Line]:
+    def _keys(detail: ServerDetail, width: int) -> list[Line]:
         if not detail.keys:
             return []
-        lines: list[Line] = [(), headline("what our keys take, the largest first")]
+        lines: list[Line] = [headline("what our keys take, the largest first")]
         for use in sorted(detail.keys, key=lambda use: -(use.bytes or 0)):
             taken = "?" if use.bytes is None else size(use.bytes)
-            lines.append(
-                _figure(f"{safe(use.queue, 40)} {safe(use.what, 20)}", f"{taken:>8}  {count(use.elements)} elements")
-            )
+            figures = f"{taken:>8}  {count(use.elements)} elements"
+            lines.append(_figure(f"{safe(use.queue, 40)} {safe(use.what, 20)}", figures, width))
         return lines
 
     @staticmethod
     def _slow(detail: ServerDetail, width: int) -> list[Line]:
-        lines: list[Line] = [(), headline("slow log")]
+        lines: list[Line] = [headline("slow log")]
         if detail.slow is None:
             return [*lines, (("  may not be read", Tone.WARN),)]
         for slow in detail.slow:
@@ -138,15 +149,48 @@ class RedisView(TextView):
         return lines if detail.slow else [*lines, (("  empty", Tone.GOOD),)]
 
     @staticmethod
-    def _clients(detail: ServerDetail) -> list[Line]:
-        lines: list[Line] = [(), headline(f"our connections, of {count(detail.connected)}")]
+    def _clients(detail: ServerDetail, width: int) -> list[Line]:
+        lines: list[Line] = [headline(f"our connections, of {count(detail.connected)}")]
         if detail.clients is None:
             return [*lines, (("  may not be listed", Tone.WARN),)]
         for client in detail.clients:
             known = f"{safe(client.command, 30)}  idle {duration(client.idle)}  {size(client.memory)}"
-            lines.append(_figure(safe(client.name or client.address, 60), known))
+            lines.append(_figure(safe(client.name or client.address, 60), known, width))
         return lines
 
 
-def _figure(name: str, text: str) -> Line:
-    return ((f"  {name:<{WIDE}} ", Tone.QUIET), (text, Tone.PLAIN))
+def _section(title: str, names: Sequence[str], detail: ServerDetail, width: int) -> list[Line]:
+    """Some figures of INFO; none when nothing of it is known."""
+    known = [(name, detail.info[name]) for name in names if name in detail.info]
+    lines = [headline(title)] if known else []
+    for name, value in known:
+        tone = Tone.BAD if value in BAD_VALUES else Tone.WARN if (name, value) in GRAVE else Tone.PLAIN
+        lines.append(_figure(name, _readable(name, value, detail.at), width, tone))
+    return lines
+
+
+def _readable(name: str, value: str, now: float) -> str:
+    """A figure as people say it; safe."""
+    if name in {"aof_enabled", "loading"}:
+        return {"0": "no", "1": "yes"}.get(value, safe(value, 100))
+    if not value.isascii() or not value.isdigit() or len(value) > DIGITS:
+        return safe(value, 100)
+    if name == "uptime_in_seconds":
+        return duration(int(value))
+    if name == "rdb_last_save_time":
+        return in_or_ago(int(value), now)
+    return count(int(value))
+
+
+def _in_columns(blocks: Sequence[list[Line]], columns: int, width: int) -> list[Line]:
+    """Blocks below and beside each other: each goes where it begins highest."""
+    placed: list[list[Line]] = [[] for _ in range(columns)]
+    for block in blocks:
+        if block:
+            min(placed, key=len).extend([*block, ()])
+    return beside([(lines, width) for lines in placed], max(map(len, placed)))
+
+
+def _figure(name: str, text: str, width: int, tone: Tone = Tone.PLAIN) -> Line:
+    room = max(0, width - NAME - 3)
+    return ((f"  {cell(name, NAME)} ", Tone.QUIET), (cell(text, room), tone))

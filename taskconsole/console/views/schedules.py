@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from taskconsole.console.columns.schedules import SCHEDULES, when_text
-from taskconsole.console.format import day_and_time, in_or_ago
+from taskconsole.console.format import count, day_and_time, in_or_ago
 from taskconsole.console.lines import Line, facts
 from taskconsole.console.place import Place
 from taskconsole.console.queries import AskSchedules
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from taskconsole.model.definition import Definition
+    from taskconsole.model.firing import RunRecord
+    from taskconsole.model.schedule import Fire
 
 __all__ = ["SchedulesView", "instants"]
+
+ROOMY = 30
+"""Lines from which on there is room for more than the least."""
 
 FAR = 4e9
 """A clock that is beyond this is none: seconds since the epoch."""
@@ -64,20 +69,31 @@ class SchedulesView(TableView[ScheduleInfo]):
         """One with its last runs."""
         return Place(view="schedule", queue=row.queue, key=row.name) if row.name else None
 
+    @property
+    def about_height(self) -> int:
+        """Room for the last runs where there is some."""
+        return self.ABOUT + 1 if self.size.height < ROOMY else self.size.height // 3
+
     def about(self, row: ScheduleInfo, width: int) -> Sequence[Line]:
-        """In words, its next instants, and how it went last or who has paused it."""
-        if row.definition is None:
+        """In words, its next five instants, who has paused it, and how it went."""
+        definition = row.definition
+        if definition is None:
             return facts([("trouble", safe(row.trouble, 400))], width, self.look.glyphs)
-        words = f"{when_text(row.definition)}   {safe(row.definition.schedule.describe(), 200)}"
-        return facts(
-            [
-                ("when", words),
-                ("next", "   ".join(instants(row.definition, self.now, 5)) or "never"),
-                last_words(row, self.now),
-            ],
-            width,
-            self.look.glyphs,
-        )
+        known = [
+            ("when", f"{when_text(definition)}   {safe(definition.schedule.describe(), 200)}"),
+            ("next", next_words(definition, self.now, 5)),
+            last_words(row, self.now),
+        ]
+        older = row.runs[0 if definition.paused is not None else 1 :]
+        task = f"{safe(definition.task, 200)} on {safe(row.queue, 200)}"
+        policy = f"overlap {definition.overlap}, catch-up {definition.catch_up}"
+        running = "   ".join(f"{safe(task_id, 60)} {in_or_ago(since, self.now)}" for task_id, since in row.running[:3])
+        known += [
+            ("task", f"{task}   {policy}   {count(row.fires)} fires"),
+            ("running", running or "nothing"),
+        ]
+        known += [("earlier" if i == 0 else "", run_words(run, self.now)) for i, run in enumerate(older)]
+        return facts(known, width, self.look.glyphs)
 
 
 def last_words(info: ScheduleInfo, now: float) -> tuple[str, str]:
@@ -89,14 +105,40 @@ def last_words(info: ScheduleInfo, now: float) -> tuple[str, str]:
         return "paused", f"by {safe(pause.by, 80) or '?'}{since}{reason}"
     if not info.runs:
         return "last", "has not fired yet"
-    run = info.runs[0]
+    return "last", run_words(info.runs[0], now)
+
+
+def run_words(run: RunRecord, now: float) -> str:
+    """How a run ended."""
     took = "" if run.ms is None else f" after {run.ms:,.0f} ms"
     text = f"   {safe(run.text, 300)}" if run.text else ""
-    return "last", f"{safe(run.outcome, 20)} {in_or_ago(run.at, now)}{took}{text}   {day_and_time(run.at)}"
+    return f"{safe(run.outcome, 20)} {in_or_ago(run.at, now)}{took}{text}   {day_and_time(run.at)}"
+
+
+def next_words(definition: Definition, now: float, n: int) -> str:
+    """Its next instants in one line: what is the same as of the one before is not said again."""
+    words: list[str] = []
+    before: dt.datetime | None = None
+    for fire in next_fires(definition, now, n):
+        at = fire.at
+        same_day = before is not None and before.date() == at.date()
+        seconds = ":%S" if at.second or (before is not None and before.second) else ""
+        text = at.strftime(("" if same_day else "%m-%d ") + "%H:%M" + seconds)
+        if before is None or before.utcoffset() != at.utcoffset():
+            text += at.strftime("%z")
+        words.append(text + (f" ({fire.mark})" if fire.mark else ""))
+        before = at
+    return "   ".join(words) or "never"
 
 
 def instants(definition: Definition, now: float, n: int) -> list[str]:
     """Its next instants on its own clock, with the distance from UTC and what a clock change does to them."""
+    fires = next_fires(definition, now, n)
+    return [f"{fire.at:%m-%d %H:%M:%S%z}" + (f" ({fire.mark})" if fire.mark else "") for fire in fires]
+
+
+def next_fires(definition: Definition, now: float, n: int) -> list[Fire]:
+    """The next instants; none that no calendar holds, and none after its end."""
     if not 0 <= now < FAR:
         return []
     try:
@@ -104,5 +146,4 @@ def instants(definition: Definition, now: float, n: int) -> list[str]:
     except (ScheduleError, OverflowError, ValueError):
         # A moment that no calendar holds.
         return []
-    shown = [fire for fire in fires if definition.end is None or fire.at <= definition.end]
-    return [f"{fire.at:%m-%d %H:%M:%S%z}" + (f" ({fire.mark})" if fire.mark else "") for fire in shown]
+    return [fire for fire in fires if definition.end is None or fire.at <= definition.end]

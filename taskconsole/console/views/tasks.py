@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.console import actions
 from taskconsole.console.columns.tasks import TASKS
 from taskconsole.console.format import count
-from taskconsole.console.lines import Line, Tone, cell
 from taskconsole.console.place import Place
 from taskconsole.console.queries import AskTasks
-from taskconsole.console.safe import safe
 from taskconsole.console.views.paged import PagedView
 from taskconsole.model.state import State
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from taskconsole.console.link import Link
-    from taskconsole.model.stats import QueueStats, TaskRow
+    from taskconsole.model.stats import QueueStats
 
 __all__ = ["TasksView"]
 
@@ -81,14 +79,11 @@ class TasksView(PagedView):
         """The queue and the state."""
         return f"{self.place.queue} {self.place.state.upper()}"
 
-    def about(self, row: TaskRow, width: int) -> Sequence[Line]:
-        """Its arguments, and why it failed."""
-        lines = [("args", row.args or "none"), ("error", row.error or "-"), ("worker", row.worker or "-")]
-        room = max(0, width - 9)
-        return [
-            ((f" {label:<8}", Tone.QUIET), (cell(safe(text, 400), room, glyphs=self.look.glyphs), Tone.PLAIN))
-            for label, text in lines
-        ]
+    @property
+    def about_height(self) -> int:
+        """Half of it all for those that have failed: there is more to tell of them."""
+        share = 2 if self.place.state in {State.DEAD, State.DELAYED} else 3
+        return max(self.ABOUT, self.size.height // share)
 
     def action_state(self, step: int) -> None:
         """The tasks in the next state, or the one before."""

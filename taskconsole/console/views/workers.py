@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["WorkersView"]
 
 
+ROOMY = 30
+"""Lines from which on there is room for more than the least."""
+
+
 class WorkersView(TableView[WorkerRow]):
     """One row a process; Enter shows all that is known of it."""
 
@@ -49,21 +53,25 @@ class WorkersView(TableView[WorkerRow]):
         """All that is known of it."""
         return Place(view="worker", key=row.one.id)
 
+    @property
+    def about_height(self) -> int:
+        """Room for a line for each task where there is some."""
+        return self.ABOUT if self.size.height < ROOMY else self.size.height // 2
+
     def about(self, row: WorkerRow, width: int) -> Sequence[Line]:
         """What it runs, and where it is."""
-        runs = "   ".join(f"{safe(name, 60)} {safe(task, 40)} {duration(s)}" for task, name, s in row.running[:3])
         one = row.one
         started = "?" if one.started is None else day_and_time(one.started)
         skew = "" if one.skew is None or abs(one.skew) < 1 else f"   its clock is off by {one.skew:+.1f}s"
-        return facts(
-            [
-                ("runs", runs or "nothing"),
-                ("where", f"{safe(one.host, 100)} pid {one.pid}   started {started}{skew}"),
-                ("queues", safe(", ".join(part.queue for part in row.parts), 400)),
-            ],
-            width,
-            self.look.glyphs,
-        )
+        known = [
+            ("where", f"{safe(one.host, 100)} pid {one.pid}   started {started}{skew}"),
+            ("queues", safe(", ".join(part.queue for part in row.parts), 400)),
+        ]
+        runs = [f"{duration(seconds):>6}  {safe(name, 60)}  {safe(task, 60)}" for task, name, seconds in row.running]
+        if self.about_height == self.ABOUT:
+            return facts([("runs", "   ".join(map(str.strip, runs[:3])) or "nothing"), *known], width, self.look.glyphs)
+        listed = [("runs" if i == 0 else "", text) for i, text in enumerate(runs or ["nothing"])]
+        return facts([*known, *listed], width, self.look.glyphs)
 
     def copied(self) -> tuple[str, str]:
         """Its id."""
