@@ -174,9 +174,9 @@ class ScheduleStore:
         """Take a schedule off the agenda, whatever it is called."""
         return command("ZREM", self.names.of(queue).next, name.encode("utf-8", "surrogateescape"), parse=int)
 
-    def give_up_sweeping(self, queue: str) -> Call[int]:
-        """Let another look after the definitions; only for the one who does."""
-        return command("DEL", self.names.of(queue).sweeper, parse=int)
+    def give_up_sweeping(self, queue: str, who: str) -> Call[int]:
+        """Let another look after the definitions; 0 when that was not, or is no longer, the business of `who`."""
+        return Call.of("give_up_sweeping", (self.names.of(queue).sweeper,), (who,), int)
 
     def end_run(self, queue: str, schedule: str, task_id: str, record: bytes) -> Call[bool]:
         """Note that a schedule's task is over when no worker could; lets a buffered one go. False: it was before."""

@@ -57,6 +57,9 @@ SURE = 0.0001
 STALE = 1.0
 """Seconds after which what was decided is forgotten: this process was stopped, and the rules for late ones apply."""
 
+RESET = 0.02
+"""Seconds by which our idea of Redis's clock must have changed for everything to be looked at anew."""
+
 BATCH = 100
 """Schedules read or fired in one round trip."""
 
@@ -160,6 +163,7 @@ class Ticker:
         self._watches = {queue: _Watch(queue) for queue in queues}
         self._called = asyncio.Event()
         self._complain = RateLimit(60)
+        self._offset = clock.offset
         self._decider = Decider(store=store, wire=wire, definitions=definitions, sweeper=sweeper)
 
     def call(self, queue: str, by_hand: bool) -> None:
@@ -179,9 +183,8 @@ class Ticker:
 
     async def leave(self) -> None:
         """Let another look after the definitions at once; for a stop in order."""
-        for watch in self._watches.values():
-            if watch.sweeps:
-                await self._wire.run(self._store.give_up_sweeping(watch.queue))
+        # Of all queues: whoever is stopped while it asks does not hear that it was to look after them.
+        await self._wire.run_all([self._store.give_up_sweeping(queue, self._who) for queue in self._watches])
 
     async def _loop(self) -> None:
         while True:
@@ -197,6 +200,7 @@ class Ticker:
 
     async def run_once(self) -> int:
         """Look at every queue whose time has come; returns how many tasks were made."""
+        self._follow_clock()
         made = 0
         for watch in self._watches.values():
             if watch.next > time.monotonic():
@@ -259,7 +263,16 @@ class Ticker:
         sent = time.monotonic()
         answer = await self._wire.run(call)
         self._clock.set(answer.now, sent, time.monotonic())
+        self._follow_clock()
         return answer
+
+    def _follow_clock(self) -> None:
+        """Decide and look anew once Redis's clock was set: what waits for its time would wait for another."""
+        before, self._offset = self._offset, self._clock.offset
+        if abs(self._offset - before) > RESET:
+            for watch in self._watches.values():
+                watch.forget()
+                watch.look_again(0.0)
 
     def _when(self, at: float | None) -> float:
         """The monotonic time of something due at `at`, by Redis; what is late is another matter."""

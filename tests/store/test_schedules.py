@@ -909,8 +909,11 @@ def test_another_looks_after_the_definitions_when_the_first_is_gone(rig):
 
 def test_who_leaves_in_order_is_followed_at_once(rig):
     rig.run(rig.schedules.attend(QUEUE, "ada"))
-    assert rig.run(rig.schedules.give_up_sweeping(QUEUE)) == 1
+    assert rig.run(rig.schedules.give_up_sweeping(QUEUE, "ada")) == 1
     assert rig.run(rig.schedules.attend(QUEUE, "bob")).wait == 0
+    # Whose time had run out meanwhile takes nothing away from the next.
+    assert rig.run(rig.schedules.give_up_sweeping(QUEUE, "ada")) == 0
+    assert rig.run(rig.schedules.attend(QUEUE, "ada")).wait > 0
 
 
 def test_those_who_attend_are_missed_after_a_while(rig):
