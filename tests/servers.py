@@ -32,6 +32,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 VARIABLE = "TASKCONSOLE_TEST_SERVER"
 
+FULL = bool(os.environ.get("TASKCONSOLE_TEST_FULL"))
+"""Run at the sizes of a release: minutes for some tests, with TASKCONSOLE_TEST_FULL=1."""
+
 POLL = 0.005  # seconds between two looks at a condition
 
 

@@ -225,8 +225,9 @@ def plan(name: str, definition: Definition, position: Position | None, time: flo
 def _by_hand(name: str, definition: Definition, before: Position, time: float, now: float) -> Firing:
     """`ZADD next 0 name` means now, and the regular instants go on; a later time than planned stands in for them."""
     start = before
-    if before.time is not None and time > before.time:
-        start = go_on(definition, before, now)
+    if before.instant is not None and before.time is not None and time > before.time:
+        # What was planned is decided with it; of a date that is all there is.
+        start = replace_position(before, instant=None, last=before.instant)
     after, then = place(name, definition, start, now)
     return Firing(instants=(round(now, 3),), by_hand=True, why="time set by hand", position=after, time=then)
 

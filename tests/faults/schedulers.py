@@ -30,9 +30,6 @@ from tests.servers import PrivateServer, WorkerProcess, server_binary, wait_unti
 QUEUE = "task_queue"
 KEYS = Namespace().of(QUEUE)
 
-FULL = bool(os.environ.get("TASKCONSOLE_TEST_FULL"))
-"""Run at the sizes of a release: minutes each, with TASKCONSOLE_TEST_FULL=1."""
-
 
 class SchedulerProcess(WorkerProcess):
     """A scheduler as users run it: a child process with the command line `taskconsole --headless scheduler`."""

@@ -21,7 +21,6 @@ import redis
 
 from taskconsole.model.firing import CAP, ON_TIME, encode_position, replace_position
 from tests.faults.schedulers import (
-    FULL,
     KEYS,
     QUEUE,
     Fire,
@@ -44,7 +43,7 @@ from tests.faults.schedulers import (
     within,
     write,
 )
-from tests.servers import PrivateServer, WorkerProcess, wait_until
+from tests.servers import FULL, PrivateServer, WorkerProcess, wait_until
 
 HOURS = 3600.0
 
@@ -298,11 +297,6 @@ def test_f27_three_hours_without_a_scheduler_by_a_clock_that_is_moved(make_serve
 # -- wrong clocks
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="since schedules are decided a moment ahead, the instants right after a jump back and forth of an hour "
-    "may be left out: nothing is made twice or early, some is not made",
-)
 def test_f25_a_jumping_clock_of_redis_makes_nothing_twice(make_server, start, tmp_path, monkeypatch):
     """An hour forward, then two back: there is nothing to fire until the clock has come to the last instant again."""
     clock = MovedClock(tmp_path)

@@ -565,6 +565,15 @@ def test_a_time_put_off_by_hand_makes_one_task_then_which_stands_for_the_instant
     assert life.time == due + 2 * HOUR
 
 
+@pytest.mark.parametrize("jitter", [0.0, 60.0])
+def test_a_date_that_was_put_off_by_hand_comes_once(jitter):
+    life = Life(at(T0 + HOUR, jitter=jitter))
+    life.time = T0 + 2 * HOUR
+    (firing,) = life.tick(T0 + 2 * HOUR)
+    assert (firing.by_hand, firing.instants) == (True, (T0 + 2 * HOUR,))
+    assert (life.time, life.position.last) == (None, T0 + HOUR)
+
+
 def test_a_time_set_by_hand_counts_neither_for_max_runs_nor_for_the_end():
     life = Life(every(HOUR, max_runs=1))
     life.until(T0 + DAY)

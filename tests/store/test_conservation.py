@@ -33,7 +33,10 @@ from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
 from taskconsole.store.operations import Undone
 from taskconsole.store.tasks import Settlement
 from taskconsole.store.workers import TakenBack
+from tests.servers import FULL
 from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig, dump_key
+
+EXAMPLES = 200 if FULL else 60
 
 NEAR = 1
 """How near an end of the queue a deletion uses LREM here: small, so that short queues get tombstones."""
@@ -641,6 +644,7 @@ def remove_last(some: list[bytes], payload: bytes) -> None:
     del some[len(some) - 1 - some[::-1].index(payload)]
 
 
+@pytest.mark.timeout(480)  # seconds of a quiet machine are minutes of a busy one
 @pytest.mark.parametrize("machine", [Conservation, ConservationWithOperators])
 def test_every_task_is_in_exactly_one_place_after_every_step(rig, machine):
     with (
@@ -650,7 +654,7 @@ def test_every_task_is_in_exactly_one_place_after_every_step(rig, machine):
         run_state_machine_as_test(
             type("Machine", (machine,), {"rig": rig}),
             settings=settings(
-                max_examples=100,
+                max_examples=EXAMPLES,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

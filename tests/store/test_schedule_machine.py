@@ -29,7 +29,10 @@ from taskconsole.errors import LeaseLost
 from taskconsole.store.call import Call
 from taskconsole.store.schedules import Due, Fired, Made
 from taskconsole.store.tasks import EndedRun, Settlement
+from tests.servers import FULL
 from tests.store.rig import EVENT, FAR, QUEUE, Rig
+
+EXAMPLES = 240 if FULL else 60
 
 NAMES = st.sampled_from(["s", "z"])
 OVERLAPS = st.sampled_from(["allow", "skip", "buffer_one"])
@@ -453,11 +456,12 @@ class Scheduling(RuleBasedStateMachine):
         assert set().union(*self.running.values()) <= set(self.made)
 
 
+@pytest.mark.timeout(480)  # seconds of a quiet machine are minutes of a busy one
 def test_every_instant_has_at_most_one_task_after_every_step(rig):
     run_state_machine_as_test(
         type("Machine", (Scheduling,), {"rig": rig}),
         settings=settings(
-            max_examples=120,
+            max_examples=EXAMPLES,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
