@@ -79,8 +79,8 @@ def _peers(names: str, cache: Path, report: Report) -> list[System]:
 
 
 def _entrants(measure: Measure, ours: list[System], peers: list[System]) -> list[System]:
-    """Who takes part in a measure: ours on each loop or on the quicker one, and the peers."""
-    return [*(ours if measure.every_loop else ours[:1]), *(peers if measure.peers else [])]
+    """Who takes part in a measure: ours on each loop or on the quicker one, and the peers that it is for."""
+    return [*(ours if measure.every_loop else ours[:1]), *(peer for peer in peers if peer.name in measure.peers)]
 
 
 def _run(

@@ -14,6 +14,14 @@ Figures = dict[str, float]
 
 T = TypeVar("T", bound=Sized)
 
+QUEUES = frozenset({"taskiq-stream", "huey"})
+"""The peers with queues and workers."""
+
+SCHEDULERS = frozenset({"apscheduler", "arq"})
+"""Those that are measured for schedules of every second, which the others do not have."""
+
+NOBODY = frozenset[str]()
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -45,10 +53,10 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure and whom it is for."""
+    """A measure and whom it is for: ours, and those of these peers that were asked for."""
 
     run: Callable[[Bench, System, Size], Figures]
-    peers: bool = True
+    peers: frozenset[str] = QUEUES
     every_loop: bool = False
     repeats: int | None = None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from benchmarks import schedule_measures
 from benchmarks.bench import Bench, Process, family
-from benchmarks.measure import Figure, Figures, Measure, Size, all_of, spread
+from benchmarks.measure import NOBODY, Figure, Figures, Measure, Size, all_of, spread
 from benchmarks.systems import System
 
 FIGURES = {
@@ -263,7 +263,7 @@ def rerun(bench: Bench, system: System, _size: Size) -> Figures:
 
 MEASURES = {
     "drain": Measure(drain, every_loop=True),
-    "drain-watched": Measure(drain_watched, peers=False),
+    "drain-watched": Measure(drain_watched, peers=NOBODY),
     "drain-nap": Measure(drain_nap, every_loop=True),
     "pickup": Measure(pickup),
     "delayed": Measure(delayed),
@@ -271,8 +271,8 @@ MEASURES = {
     "memory": Measure(memory, repeats=1),
     "start": Measure(start),
     "idle": Measure(idle, repeats=1),
-    "backlog": Measure(backlog, peers=False),
-    "share": Measure(share, peers=False),
-    "rerun": Measure(rerun, peers=False, repeats=1),
+    "backlog": Measure(backlog, peers=NOBODY),
+    "share": Measure(share, peers=NOBODY),
+    "rerun": Measure(rerun, peers=NOBODY, repeats=1),
     **schedule_measures.MEASURES,
 }

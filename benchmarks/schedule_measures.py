@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import bisect
+import datetime as dt
 import itertools
 import json
 import time
 from dataclasses import dataclass
 
 from benchmarks.bench import Bench, Process, RunError, family
-from benchmarks.measure import Figure, Figures, Measure, Size, all_of, spread
+from benchmarks.measure import NOBODY, QUEUES, SCHEDULERS, Figure, Figures, Measure, Size, all_of, spread
 from benchmarks.systems import System
 from benchmarks.wanted import Wanted
+from taskconsole import App
+from taskconsole.model.schedule import At
 
 FIGURES = {
     "fires, 20 at once: p50": Figure("ms", "less"),
@@ -22,6 +25,10 @@ FIGURES = {
     "fires, 200 at once: p99": Figure("ms", "less"),
     "fires, 200 at once: max": Figure("ms", "less"),
     "fires, 200 at once: early": Figure("tasks", "less", 0),
+    "woken: p50": Figure("ms", "less"),
+    "woken: p99": Figure("ms", "less", 50.0),
+    "woken: max": Figure("ms", "less"),
+    "woken: early": Figure("tasks", "less", 0),
     "minute cron: p50": Figure("ms", "less"),
     "minute cron: p99": Figure("ms", "less"),
     "minute cron: max": Figure("ms", "less"),
@@ -65,8 +72,8 @@ def fires(bench: Bench, system: System, size: Size) -> Figures:
     """From the instant of a cron with seconds to the first line of its task, for an idle worker.
 
     20 schedules `* * * * * *` for 25 s (5 s when quick), then 200 of them for 10 s (3 s), each with one worker
-    that fires and runs them; the first 3 s or so are not counted. The instant is what the task is told,
-    `Context.scheduled_at`. Early: first lines before the instant.
+    that fires and runs them; the first 3 s or so are not counted. The instant is what the task is told:
+    `Context.scheduled_at`, arq's score, APScheduler's scheduled_run_time. Early: first lines before the instant.
     """
     return {
         **_each_second(bench, system, 20, 5 if size.quick else 25),
@@ -82,6 +89,27 @@ def _each_second(bench: Bench, system: System, schedules: int, seconds: int) -> 
     with bench.worker(_scheduled(system), samples=schedules * seconds, since=since, environment=environment) as worker:
         samples = bench.wait(bench.samples, worker, "all have fired")
     return _lateness(f"fires, {schedules} at once:", samples)
+
+
+def woken(bench: Bench, system: System, size: Size) -> Figures:
+    """From the instant of a date that is written 20 ms before it to the first line of its task.
+
+    An idle worker whose other schedules all begin in an hour, so that it sleeps; 100 dates (25 when quick) by
+    `app.schedules.add`, one after another, 0.1 s apart.
+    """
+    count = 25 if size.quick else 100
+    bench.empty()
+    far = Wanted(each="varied", count=10, start=time.time() // 60 * 60 + 3600)
+    app = App(bench.url)
+    with bench.worker(_scheduled(system), samples=count, environment=far.environment()) as worker:
+        bench.wait(lambda: bench.client.exists("{bench}:ticker"), worker, "somebody fires")
+        for n in range(count):
+            time.sleep(0.1)
+            moment = dt.datetime.fromtimestamp(time.time() + 0.02, dt.UTC)
+            app.schedules.add(f"date {n}", At(moment), "tick", queue_name="bench", options={"args": [n]})
+        samples = bench.wait(bench.samples, worker, "all have fired")
+    app.close()
+    return _lateness("woken:", samples)
 
 
 def _scheduled(system: System) -> System:
@@ -324,8 +352,9 @@ def _busiest(moments: list[float], stretch: float) -> int:
 
 
 MEASURES = {
-    "fires": Measure(fires, peers=False),
-    "cron-minute": Measure(cron_minute, repeats=1),
-    "load": Measure(load, peers=False),
-    "outage": Measure(after_outage, peers=False),
+    "fires": Measure(fires, peers=SCHEDULERS),
+    "woken": Measure(woken, peers=NOBODY),
+    "cron-minute": Measure(cron_minute, peers=QUEUES | SCHEDULERS, repeats=1),
+    "load": Measure(load, peers=NOBODY),
+    "outage": Measure(after_outage, peers=NOBODY),
 }

@@ -16,6 +16,8 @@ import redis
 DISTRIBUTIONS = {
     "taskiq-stream": ("taskiq==0.13.0", "taskiq-redis==1.2.4", "redis==8.1.0", "hiredis>=3", "uvloop"),
     "huey": ("huey==3.5.4", "redis==8.1.0", "hiredis>=3"),
+    "apscheduler": ("apscheduler==3.11.3", "redis==8.1.0", "hiredis>=3"),
+    "arq": ("arq==0.28.0", "hiredis>=3"),
 }
 
 
@@ -146,7 +148,45 @@ def huey(cache: Path) -> System:
     return replace(system, scheduled=replace(system, worker=worker()))
 
 
-PEERS: dict[str, Callable[[Path], System]] = {"taskiq-stream": taskiq_stream, "huey": huey}
+def apscheduler(cache: Path) -> System:
+    """APScheduler 3 with its jobs in Redis: a scheduler that runs what is due by itself."""
+    module = "benchmarks.peers.apscheduler_redis"
+    return _scheduler(
+        System(
+            name="apscheduler",
+            module=module,
+            python=environment("apscheduler", cache),
+            worker=lambda _: ["-m", module],
+            left=lambda _: 0,
+        )
+    )
+
+
+def arq(cache: Path) -> System:
+    """arq, asking for what is due a hundred times a second instead of twice."""
+    module = "benchmarks.peers.arq_crons"
+    return _scheduler(
+        System(
+            name="arq",
+            module=module,
+            python=environment("arq", cache),
+            worker=lambda _: ["-m", "arq", f"{module}.WorkerSettings"],
+            left=lambda client: client.zcard("arq:queue"),
+        )
+    )
+
+
+def _scheduler(system: System) -> System:
+    """One that is here for its schedules only."""
+    return replace(system, can=frozenset(), scheduled=system)
+
+
+PEERS: dict[str, Callable[[Path], System]] = {
+    "taskiq-stream": taskiq_stream,
+    "huey": huey,
+    "apscheduler": apscheduler,
+    "arq": arq,
+}
 
 
 def environment(peer: str, cache: Path) -> Path:

@@ -19,6 +19,8 @@ class ServerClock:
     def __init__(self) -> None:
         self.offset = time.time() - time.monotonic()
         """Add it to `time.monotonic()` to get seconds since the epoch."""
+        self.resets = 0
+        """How often Redis's clock was set, as far as we know."""
         self._doubt = float("inf")
         """Seconds by which it may have been wrong when it was learned."""
         self._learned = 0.0
@@ -34,7 +36,9 @@ class ServerClock:
         """
         offset, doubt = server_now + grain / 2 - (sent + received) / 2, (received - sent + grain) / 2
         known = self._doubt + (received - self._learned) * DRIFT
-        if doubt <= known or abs(offset - self.offset) > doubt + known:
+        was_set = abs(offset - self.offset) > doubt + known
+        self.resets += was_set
+        if was_set or doubt <= known:
             self.offset, self._doubt, self._learned = offset, doubt, received
 
     def now(self) -> float:

@@ -57,9 +57,6 @@ SURE = 0.0001
 STALE = 1.0
 """Seconds after which what was decided is forgotten: this process was stopped, and the rules for late ones apply."""
 
-RESET = 0.02
-"""Seconds by which our idea of Redis's clock must have changed for everything to be looked at anew."""
-
 BATCH = 100
 """Schedules read or fired in one round trip."""
 
@@ -163,7 +160,7 @@ class Ticker:
         self._watches = {queue: _Watch(queue) for queue in queues}
         self._called = asyncio.Event()
         self._complain = RateLimit(60)
-        self._offset = clock.offset
+        self._resets = clock.resets
         self._decider = Decider(store=store, wire=wire, definitions=definitions, sweeper=sweeper)
 
     def call(self, queue: str, by_hand: bool) -> None:
@@ -268,11 +265,12 @@ class Ticker:
 
     def _follow_clock(self) -> None:
         """Decide and look anew once Redis's clock was set: what waits for its time would wait for another."""
-        before, self._offset = self._offset, self._clock.offset
-        if abs(self._offset - before) > RESET:
-            for watch in self._watches.values():
-                watch.forget()
-                watch.look_again(0.0)
+        if self._resets == self._clock.resets:
+            return
+        self._resets = self._clock.resets
+        for watch in self._watches.values():
+            watch.forget()
+            watch.look_again(0.0)
 
     def _when(self, at: float | None) -> float:
         """The monotonic time of something due at `at`, by Redis; what is late is another matter."""

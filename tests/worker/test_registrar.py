@@ -27,7 +27,7 @@ from tests.servers import eventually
 from tests.worker.rig import QUEUE
 
 SLACK = 5.0
-"""Seconds for ten thousand schedules."""
+"""Seconds for ten thousand schedules, of this process and Redis together: others run on this machine, too."""
 
 
 class Code:
@@ -364,30 +364,41 @@ async def test_an_operators_schedule_is_no_orphan(make_code, schedules):
     assert not schedules.get("mine").orphan
 
 
+def processor_time(raw):
+    """Seconds that this process and Redis have used."""
+    used = raw.info("cpu")
+    return time.process_time() + used["used_cpu_user"] + used["used_cpu_sys"]
+
+
+@pytest.mark.timeout(300)  # seconds of a quiet machine are minutes of a busy one
 async def test_ten_thousand_schedules_are_registered_in_seconds_and_then_for_nothing(make_code, raw):
     kinds = [{"when": 60}, {"when": "*/5 * * * *"}, {"when": "15 3 * * *", "tz": "Europe/Berlin"}, {"when": "@daily"}]
     code = make_code(**{f"s{n}": dict(kinds[n % len(kinds)]) for n in range(10_000)})
-    begun = time.monotonic()
+    begun, used = time.monotonic(), processor_time(raw)
     assert await code.register() == 10_000
-    first = time.monotonic() - begun
+    first, first_used = time.monotonic() - begun, processor_time(raw) - used
     assert raw.zcard(keys.next) == raw.hlen(keys.positions) == 10_000
-    begun = time.monotonic()
+    begun, used = time.monotonic(), processor_time(raw)
     assert await code.register() == 0
-    second = time.monotonic() - begun
-    print(f"10,000 schedules: registered in {first:.2f} s, again in {second:.2f} s")
-    assert first <= SLACK
-    assert second <= 1.0
+    second, second_used = time.monotonic() - begun, processor_time(raw) - used
+    print(
+        f"10,000 schedules: registered in {first:.2f} s ({first_used:.2f} s of processor), "
+        f"again in {second:.2f} s ({second_used:.2f} s)"
+    )
+    assert first_used <= SLACK
+    assert second_used <= 1.0
 
 
 async def test_the_loop_goes_on_while_many_are_registered(make_code):
     code = make_code(**{f"s{n}": {"when": "*/5 * * * *"} for n in range(2_000)})
-    longest, last, going = 0.0, time.monotonic(), True
+    # In seconds of this thread's own work, as others run on this machine, too.
+    longest, last, going = 0.0, time.thread_time(), True
 
     async def tick():
         nonlocal longest, last
         while going:
             await asyncio.sleep(0)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            longest, last = max(longest, time.thread_time() - last), time.thread_time()
 
     task = asyncio.create_task(tick())
     await code.register()

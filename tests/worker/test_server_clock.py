@@ -19,7 +19,7 @@ def clock() -> ServerClock:
 def test_the_first_answer_counts_however_slow_it_was():
     clock = ServerClock()
     clock.set(1_100.0, 98.0, 102.0)
-    assert clock.offset == 1_000
+    assert (clock.offset, clock.resets) == (1_000, 0)
 
 
 def test_a_slow_answer_does_not_spoil_what_a_quick_one_has_told(clock):
@@ -30,6 +30,7 @@ def test_a_slow_answer_does_not_spoil_what_a_quick_one_has_told(clock):
 def test_a_quicker_answer_is_believed(clock):
     clock.set(1_101.00003, 100.99995, 101.00005)
     assert clock.offset == pytest.approx(1_000.00003, abs=1e-9)
+    assert clock.resets == 0
 
 
 def test_a_slow_answer_is_believed_when_the_quick_one_is_old(clock):
@@ -42,6 +43,7 @@ def test_a_slow_answer_is_believed_when_the_quick_one_is_old(clock):
 def test_a_clock_that_was_set_is_followed_at_once_even_by_a_slow_answer(clock, step):
     clock.set(1_101.0 + step, 100.998, 101.002)
     assert clock.offset == pytest.approx(1_000 + step)
+    assert clock.resets == 1
 
 
 def test_an_answer_that_was_rounded_down_means_the_middle_and_says_less(clock):

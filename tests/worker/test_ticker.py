@@ -133,10 +133,10 @@ class Scene:
         assert found is not None
         return found
 
-    async def all_fired(self, count: int, timeout: float = 30) -> None:
+    async def all_fired(self, count: int) -> None:
         """Until each schedule has made so many regular tasks."""
         positions = self.names.of(QUEUE).positions
-        await eventually(lambda: min(decode_position(raw).fires for raw in self.raw.hvals(positions)) >= count, timeout)
+        await eventually(lambda: min(decode_position(raw).fires for raw in self.raw.hvals(positions)) >= count, 30)
 
     async def listening(self, count: int = 1, queue: str = QUEUE) -> None:
         wake = self.names.of(queue).wake
