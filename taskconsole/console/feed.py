@@ -1,8 +1,8 @@
 """The feed: the threads that talk to Redis, so that the loop that draws never does.
 
 One polls the overview, one asks what the view on the screen wants to know, one listens, one acts. They hand over
-through bounded places (one newest snapshot, one newest answer, one inbox, one short list of commands) and tell the
-console with messages that there is something to take; they never wait for it. An action never waits behind a reading.
+through bounded places and one short list of commands; they never wait for the console. An action never waits behind a
+reading.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from taskconsole.backends.base import Can
 from taskconsole.console.format import clock
-from taskconsole.console.inbox import Inbox
+from taskconsole.console.handover import Handover
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.looker import Looker
-from taskconsole.console.messages import ActionEnded, AnswerChanged, EventsWaiting, LinkChanged
+from taskconsole.console.messages import ActionEnded
 from taskconsole.console.poller import FOCUSED, Poller, backoff
 from taskconsole.errors import AccessDenied, StoreUnavailable, TaskconsoleError
 from taskconsole.model.event import Event, EventKind
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.base import Backend
     from taskconsole.backends.commands import Command
-    from taskconsole.console.queries import Answer, Query
+    from taskconsole.console.queries import Query
 
 __all__ = ["Feed"]
 
@@ -37,32 +37,32 @@ MAX_COMMANDS = 8
 """Commands that may wait for the one under way."""
 
 
-class Feed:
+class Feed(Handover):
     """Everything the console reads and does.
 
     Args:
         connect: Makes the backend; called in the polling thread, again and again until it succeeds.
         tell: Hands a message to the console from any thread, without waiting (`App.post_message`).
         interval: Seconds between two readings while somebody looks.
+        heard: Given every event, those of our own included, by the thread that listens.
     """
 
     def __init__(
-        self, connect: Callable[[], Backend], tell: Callable[[Message], object], *, interval: float = FOCUSED
+        self,
+        connect: Callable[[], Backend],
+        tell: Callable[[Message], object],
+        *,
+        interval: float = FOCUSED,
+        heard: Callable[[list[Event]], object] = lambda _events: None,
     ) -> None:
-        self._tell = tell
+        super().__init__(tell, heard)
         self._poller = Poller(connect, self._publish, self._gap)
         self._poller.wished = interval
-        self._looker = Looker(self._live_now, self._publish_answer)
-        self._inbox = Inbox()
+        self._looker = Looker(self._live_now, self.publish_answer)
         self._commands: Queue[Command] = Queue(MAX_COMMANDS)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._woken = False
-        self._lock = threading.Lock()
-        self._link = Link()
-        self._answer: Answer | None = None
-        self._told = False
-        self._told_answer = False
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -95,9 +95,7 @@ class Feed:
 
     def watch(self, query: Query | None) -> None:
         """Ask this from now on, for the view that is on the screen."""
-        with self._lock:
-            if self._answer is not None and self._answer.query != query:
-                self._answer = None
+        self.drop_answer(query)
         self._looker.watch(query)
 
     @property
@@ -116,22 +114,6 @@ class Feed:
         if focused:
             self.wake()
 
-    def take_link(self) -> Link:
-        """The newest snapshot; the next one will be told of again."""
-        with self._lock:
-            self._told = False
-            return self._link
-
-    def take_answer(self) -> Answer | None:
-        """The newest answer to the query that is watched; the next one will be told of again."""
-        with self._lock:
-            self._told_answer = False
-            return self._answer
-
-    def take_events(self) -> tuple[list[Event], int]:
-        """The events that have arrived, oldest first, and how many more the inbox could not hold."""
-        return self._inbox.drain()
-
     def submit(self, command: Command) -> bool:
         """Have a command carried out; `ActionEnded` says how it went. False when too many are waiting."""
         try:
@@ -141,34 +123,18 @@ class Feed:
         return True
 
     def _publish(self, link: Link) -> None:
-        with self._lock:
-            came_back = link.phase is Phase.LIVE and self._link.phase is not Phase.LIVE
-            self._link = link
-            told, self._told = self._told, True
-        if not told:
-            self._tell(LinkChanged())
+        came_back = self.publish(link)
         with self._wake:
             # The listening thread waits for a live link.
             self._wake.notify_all()
         if came_back:
             self._looker.nudge()
 
-    def _publish_answer(self, answer: Answer) -> None:
-        with self._lock:
-            self._answer = answer
-            told, self._told_answer = self._told_answer, True
-        if not told:
-            self._tell(AnswerChanged())
-
     def _live_now(self) -> Backend | None:
         return self._poller.backend if self._link.phase is Phase.LIVE else None
 
-    def _put(self, events: list[Event]) -> None:
-        if self._inbox.put(events):
-            self._tell(EventsWaiting())
-
     def _gap(self, text: str) -> None:
-        self._put([Event(kind=EventKind.GAP, at=self._now(), text=text)])
+        self.put([Event(kind=EventKind.GAP, at=self._now(), text=text)])
 
     def _now(self) -> float:
         """By the server's clock as far as it is known, else by ours."""
@@ -217,7 +183,7 @@ class Feed:
     def _listen_once(self, backend: Backend) -> float | None:
         """Listen until the connection is lost and return that moment; None when it is over for good."""
         try:
-            backend.listen(self._put, self._stopping.is_set)
+            backend.listen(self.put, self._stopping.is_set)
         except StoreUnavailable:
             return self._now()
         except AccessDenied as error:

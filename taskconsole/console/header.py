@@ -41,8 +41,8 @@ def header(link: Link, address: str, width: int, monotonic: float, look: Look) -
     if link.cost:
         pieces.append((f"{count(round(link.cost)):>4} cmd/s", Tone.QUIET))
     pieces += _server_pieces(link, width)
-    right: Line = ((clock(overview.at) + "Z ", Tone.QUIET),)
-    return spread(join(pieces, width - 12), right, width)
+    right: Line = ((link.clock_text(), Tone.QUIET),)
+    return spread(join(pieces, width - len(right[0][0]) - 2), right, width)
 
 
 def _server_pieces(link: Link, width: int) -> list[Piece]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from taskconsole.backends.base import Can
-from taskconsole.console.format import duration
+from taskconsole.console.format import clock, duration
 
 if TYPE_CHECKING:
     from taskconsole.model.stats import Overview
@@ -56,6 +56,10 @@ class Link:
     def server_now(self, monotonic: float) -> float:
         """Seconds since the epoch by the server's clock, carried on from the last reading; else 0."""
         return 0.0 if self.overview is None else self.overview.at + monotonic - self.read_at
+
+    def clock_text(self) -> str:
+        """The time of the reading, for the right end of the header; empty when its words tell the time."""
+        return "" if self.overview is None else f"{clock(self.overview.at)}Z "
 
     def stale_for(self, monotonic: float) -> float | None:
         """Seconds since the last reading if that is too long; None for fresh figures or none."""

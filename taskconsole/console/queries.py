@@ -67,6 +67,8 @@ class Answer:
     """Seconds it took."""
     final: bool = True
     """False while more of it is on its way."""
+    void: bool = False
+    """With an error: what was known before does not stand either."""
 
 
 @dataclass(frozen=True, slots=True)

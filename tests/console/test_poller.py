@@ -149,4 +149,4 @@ def test_the_server_clock_goes_on_between_readings(poller, backend):
     backend.clock = lambda: 1000.0
     poller.run_once()
     link = poller.links[-1]
-    assert link.server_now(link.read_at + 3) == 1003.0
+    assert link.server_now(link.read_at + 3) == pytest.approx(1003.0)

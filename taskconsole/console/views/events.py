@@ -68,6 +68,12 @@ class EventsView(View):
         """On top."""
         self.log_of_events.add(arrived, lost, seconds)
 
+    def forget(self, past: Sequence[Event]) -> None:
+        """Other events, and before them what the log had kept then."""
+        super().forget(past)
+        self._asked = False
+        self.log_of_events.start_over(past)
+
     def set_filter(self, text: str) -> None:
         """Show only what passes, of what has come and of what comes."""
         self.log_of_events.set_filter(text)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from taskconsole.console.lines import Line
     from taskconsole.console.look import Look
     from taskconsole.model.event import Event
+    from taskconsole.model.stats import Overview
 
 __all__ = ["QueuesView"]
 
@@ -172,6 +173,17 @@ class QueuesView(TableView[QueueRow]):
     def show_events(self, arrived: Sequence[Event], lost: int, seconds: float) -> None:
         """Below the table."""
         self.log_of_events.add(arrived, lost, seconds)
+
+    def forget(self, past: Sequence[Event]) -> None:
+        """Other trends, other events."""
+        super().forget(past)
+        self._trails = Trails()
+        self.log_of_events.start_over(past)
+
+    def recall(self, readings: Sequence[Overview]) -> None:
+        """Trends are made of them."""
+        for overview in readings:
+            self._trails.record(overview)
 
     def paint(self) -> None:
         """The table gets the lines it needs as long as the events keep a fifth of the screen."""

@@ -105,7 +105,7 @@ class RedisView(TextView):
         lines = [*self._risks(width), ()]
         detail = self.detail
         if detail is None:
-            return [*lines, ((" reading …", Tone.QUIET),)]
+            return [*lines, ((f" {self.unknown}", Tone.QUIET),)]
         columns = 3 if width >= THREE_COLUMNS else 2 if width >= TWO_COLUMNS else 1
         room = (width - columns + 1) // columns
         figures = [_section(title, names, detail, room) for title, names in SECTIONS]

@@ -158,7 +158,7 @@ class TableView(View, Generic[T]):
             self.grid.empty = "nothing matches the filter"
             self.grid.show(rows, self.now)
         else:
-            self.grid.empty = self.empty if self.knows else "reading …"
+            self.grid.empty = self.empty if self.knows else self.unknown
             self.grid.show(rows, self.now, start=self.start, total=self.total)
         self.paint_title(len(rows))
         self.paint_about()

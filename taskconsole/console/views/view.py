@@ -12,6 +12,7 @@ from taskconsole.console.actions import Action, Danger
 from taskconsole.console.link import Link
 from taskconsole.console.messages import Ask, Go, Say, Send
 from taskconsole.console.place import Place
+from taskconsole.console.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from taskconsole.console.look import Look
     from taskconsole.console.queries import Answer, Query
     from taskconsole.model.event import Event
+    from taskconsole.model.stats import Overview
 
 __all__ = ["Exported", "View"]
 
@@ -99,7 +101,7 @@ class View(Widget):
         """A newer answer; one to another question is of no use any more."""
         if answer.query != self.question:
             return
-        if answer.error and self.answer is not None and self.answer.value is not None:
+        if answer.error and not answer.void and self.answer is not None and self.answer.value is not None:
             # What was known stays, and says why it is old.
             self.answer = type(answer)(
                 query=answer.query, value=self.answer.value, error=answer.error, at=self.answer.at, took=answer.took
@@ -110,6 +112,13 @@ class View(Widget):
 
     def show_events(self, arrived: Sequence[Event], lost: int, seconds: float) -> None:
         """Events that have arrived during the last `seconds`, and how many more could not be kept."""
+
+    def forget(self, past: Sequence[Event]) -> None:  # noqa: ARG002 (for those that keep events)
+        """Another time is looked at: what was learnt up to now is not so; `past` had happened by then."""
+        self.answer = None
+
+    def recall(self, readings: Sequence[Overview]) -> None:
+        """Readings of between the last snapshot and the next, for views that remember."""
 
     def set_filter(self, text: str) -> None:
         """Show only what passes."""
@@ -128,6 +137,11 @@ class View(Widget):
     def now(self) -> float:
         """Seconds since the epoch by the server's clock; this machine's while there is none."""
         return self.link.server_now(time.monotonic()) or time.time()
+
+    @property
+    def unknown(self) -> str:
+        """Why there is no answer; safe."""
+        return safe(self.answer.error, 300) if self.answer is not None and self.answer.error else "reading …"
 
     def go(self, place: Place) -> None:
         """Open another view."""

@@ -80,6 +80,12 @@ class EventLog(Painted, can_focus=True):
         self._ring.extend(older[: max(0, room)])
         self._choose()
 
+    def start_over(self, events: Sequence[Event]) -> None:
+        """Show these, oldest first, and no others."""
+        self._ring.clear()
+        self._per_second, self._sampled, self._top = 0.0, 1, 0
+        self.add_history(events)
+
     def set_filter(self, text: str) -> None:
         """Show only events that pass, of those that are kept and those that come."""
         self.filter = Filter.parse(text)
