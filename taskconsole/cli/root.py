@@ -26,6 +26,7 @@ SERVICES = ("worker", "scheduler")
 
 COMMANDS = {
     "demo": "showing",
+    "replay": "replaying",
     "status": "reading",
     "doctor": "reading",
     "queues": "reading",
@@ -88,7 +89,7 @@ class Root(click.Group):
         return super().parse_args(ctx, rest)
 
 
-TAKE_VALUES = frozenset({"-u", "--url", "--url-file", "-C", "--context", "--prefix"})
+TAKE_VALUES = frozenset({"-u", "--url", "--url-file", "-C", "--context", "--prefix", "--record"})
 
 
 def _value_is_missing(arguments: Sequence[str]) -> bool:
@@ -128,6 +129,9 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 @click.option("--ascii", "ascii_only", is_flag=True, help="Console: draw with ASCII alone.")
 @click.option("--mouse", is_flag=True, help="Console: take mouse clicks.")
 @click.option(
+    "--record", default="", metavar="FILE", help="Console: write down what is shown, for `taskconsole replay FILE`."
+)
+@click.option(
     "--headless",
     type=click.Choice(SERVICES),
     expose_value=False,
@@ -135,13 +139,17 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def root(context: click.Context, /, *, embedded: bool, read_only: bool, ascii_only: bool, mouse: bool) -> int:
+def root(
+    context: click.Context, /, *, embedded: bool, read_only: bool, ascii_only: bool, mouse: bool, record: str
+) -> int:
     """Task queues on plain Redis lists. Without a command: the console.
 
     `taskconsole :tasks/mail/dead` starts there. Where there is no terminal to draw on, the console prints `status`
     instead.
     """
     if context.invoked_subcommand is not None:
+        if record:
+            raise click.UsageError("--record is for the console; or `taskconsole demo --record FILE`")
         if embedded:
             raise click.UsageError("--embedded is for the console; `taskconsole demo` starts everything")
         return 0
@@ -161,6 +169,7 @@ def root(context: click.Context, /, *, embedded: bool, read_only: bool, ascii_on
         read_only=read_only or (named is not None and named.read_only and not embedded),
         ascii_only=ascii_only or wished.ascii,
         mouse=mouse or wished.mouse,
+        record=record,
     )
     if embedded:
         return show_embedded(target.prefix or "", look)

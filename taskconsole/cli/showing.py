@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -16,11 +17,13 @@ from taskconsole.cli.output import say, write_line
 from taskconsole.cli.parameters import Seconds
 from taskconsole.cli.reading import print_status
 from taskconsole.cli.target import is_terminal
+from taskconsole.model.phrase import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from taskconsole.backends.base import Backend
+    from taskconsole.backends.recording.recorder import Recorder
     from taskconsole.config import Settings
     from taskconsole.settings_file import NamedContext
 
@@ -45,6 +48,8 @@ class Look:
     """Names of arguments that are not shown, besides the usual ones."""
     contexts: tuple[NamedContext, ...] = ()
     context: str = ""
+    record: str = ""
+    """The file to write down in what is shown; empty for none."""
 
 
 def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[str, ...] = ()) -> int:
@@ -57,8 +62,11 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
     """
     from taskconsole.backends.native import NativeBackend
     from taskconsole.config import Settings
+    from taskconsole.errors import ConfigError
 
     if not is_terminal():
+        if look.record:
+            raise ConfigError("--record writes down what the console shows: it needs a terminal")
         backend = NativeBackend(settings, queues)
         try:
             print_status(backend.overview())
@@ -73,30 +81,71 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
     from taskconsole.console.look import Look as ConsoleLook
     from taskconsole.console.starting import start_at
 
-    def context_of(named: NamedContext) -> Context:
-        def connect() -> Backend:
-            return NativeBackend(Settings(url=named.read_url(), prefix=named.prefix), named.queues)
-
-        return Context(name=named.name, connect=connect, address=named.address, read_only=named.read_only)
-
     # A setting that cannot be used is said here, in one line, and not on the screen again and again.
     NativeBackend(settings, queues).close()
-    return run_console(
-        lambda: NativeBackend(settings, queues),
-        address=settings.address,
-        read_only=look.read_only,
-        ascii_only=look.ascii_only,
-        mouse=look.mouse,
-        offer=offer,
-        start=start_at(look.start),
-        theme=look.theme,
-        interval=look.interval,
-        keymap=check_keymap(look.keys, ((a.id, a.key) for group in GROUPS.values() for a in group)),
-        masked=(*ConsoleLook().masked, *look.patterns),
-        contexts=[context_of(named) for named in look.contexts],
-        context=look.context,
-        history=history_path(os.environ),
-    )
+    keymap = check_keymap(look.keys, ((a.id, a.key) for group in GROUPS.values() for a in group))
+    start = start_at(look.start)
+    with _recorder(look.record) as recorder:
+
+        def taped(connect: Callable[[], Backend]) -> Callable[[], Backend]:
+            from taskconsole.backends.recording.backend import recorded
+
+            return connect if recorder is None else recorded(connect, recorder)
+
+        def context_of(named: NamedContext) -> Context:
+            def connect() -> Backend:
+                return NativeBackend(Settings(url=named.read_url(), prefix=named.prefix), named.queues)
+
+            return Context(name=named.name, connect=taped(connect), address=named.address, read_only=named.read_only)
+
+        return run_console(
+            taped(lambda: NativeBackend(settings, queues)),
+            address=settings.address,
+            read_only=look.read_only,
+            ascii_only=look.ascii_only,
+            mouse=look.mouse,
+            offer=offer,
+            start=start,
+            theme=look.theme,
+            interval=look.interval,
+            keymap=keymap,
+            masked=(*ConsoleLook().masked, *look.patterns),
+            contexts=[context_of(named) for named in look.contexts],
+            context=look.context,
+            history=history_path(os.environ),
+            recorder=recorder,
+        )
+
+
+@contextlib.contextmanager
+def _recorder(path: str) -> Iterator[Recorder | None]:
+    """What writes everything down in a new file, until the end; None without a path.
+
+    Raises:
+        RecordingError: There is such a file, or it cannot be made.
+    """
+    if not path:
+        yield None
+        return
+    from pathlib import Path
+
+    from taskconsole.backends.recording.recorder import Recorder
+    from taskconsole.console.private_files import NewFile
+    from taskconsole.errors import RecordingError
+
+    try:
+        file = NewFile(Path(path))
+    except FileExistsError:
+        raise RecordingError(f"--record {path}: there is such a file; it is not written over") from None
+    except (OSError, ValueError) as error:
+        raise RecordingError(f"--record {path}: {getattr(error, 'strerror', None) or error}") from None
+    recorder = Recorder(file)
+    try:
+        yield recorder
+    finally:
+        ended = f"; it had ended before: {recorder.trouble}" if recorder.trouble else ""
+        recorder.close()
+        say(f"recorded {recorder.size / 1e6:.1f} MB: taskconsole replay {quoted(path)}{ended}")
 
 
 def show_embedded(prefix: str, look: Look) -> int:
@@ -122,17 +171,22 @@ def show_embedded(prefix: str, look: Look) -> int:
 @click.option("--seconds", type=Seconds(minimum=0.1), help="End by itself after so long.")
 @click.option("--speed", type=Seconds(minimum=0.1, maximum=100), default=1.0, show_default=True, help="More traffic.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone.")
-def demo(*, no_console: bool, seconds: float | None, speed: float, ascii_only: bool) -> int:
+@click.option("--record", default="", metavar="FILE", help="Write down what is shown, for `taskconsole replay FILE`.")
+def demo(*, no_console: bool, seconds: float | None, speed: float, ascii_only: bool, record: str) -> int:
     """Start a private Redis, a sample App with believable traffic, two workers and the console.
 
     Nothing is left when it ends: no process, no file, and no port was ever open.
     """
     from taskconsole.demo.stage import Leave, Stage, ignore_signals, leaving_in_order
+    from taskconsole.errors import ConfigError
 
+    if record and (no_console or not is_terminal()):
+        raise ConfigError("--record writes down what the console shows: it needs a terminal and the console")
     try:
         with leaving_in_order(), Stage(speed=speed) as stage:
             try:
-                return _play(stage.url, stage.directory, seconds, Look(ascii_only=ascii_only), plain=no_console)
+                look = Look(ascii_only=ascii_only, record=record)
+                return _play(stage.url, stage.directory, seconds, look, plain=no_console)
             finally:
                 ignore_signals()
     except Leave as leave:

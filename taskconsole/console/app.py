@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from rich.text import Text
 from textual.app import App
@@ -27,6 +27,7 @@ from taskconsole.console.feed import Feed
 from taskconsole.console.format import ASCII, UNICODE
 from taskconsole.console.history import History
 from taskconsole.console.look import Look
+from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
 from taskconsole.console.safe import safe
 from taskconsole.console.views.queues import QueuesView
@@ -42,10 +43,12 @@ if TYPE_CHECKING:
     from taskconsole.backends.base import Backend
     from taskconsole.backends.commands import Command
     from taskconsole.console.context import Context
+    from taskconsole.console.handover import Handover
     from taskconsole.console.messages import ActionEnded, Change, Saving, Say
     from taskconsole.console.queries import Query
+    from taskconsole.model.event import Event
 
-__all__ = ["Console", "run_console"]
+__all__ = ["Console", "run_app", "run_console"]
 
 PACES = (1.0, 2.0, 5.0, 10.0)
 """Seconds between two readings that one can choose from."""
@@ -61,6 +64,16 @@ CATCH_UP = 0.25
 
 LAST_RESORT = 3.0
 """Seconds a signalled console may take to leave in order, before it leaves without."""
+
+
+class Recorder(Protocol):
+    """Writes down what the console is told."""
+
+    tell: Callable[[str], object]
+    """Told, from any thread, when it has to end before its time."""
+
+    def heard(self, events: list[Event], /) -> None:
+        """Events have arrived."""
 
 
 class Console(App[int]):
@@ -81,11 +94,16 @@ class Console(App[int]):
         interval: Seconds between two readings.
         history: A file for the commands that are typed; None keeps them for this run only.
         handle_signals: End in order on SIGTERM and SIGHUP; for the main thread only.
+        recorder: Hears every event; it is the caller who has the rest recorded, by way of `connect`.
     """
 
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = "desk.tcss"
     """Here and not at the desk: Textual loads the styles of a default screen with those of the app."""
+    DESK: ClassVar[type[Desk]] = Desk
+    """The screen around the views."""
+    GROUPS: ClassVar[tuple[str, ...]] = ("everywhere", "views")
+    """The groups of `actions.GROUPS` that are there in every view."""
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
@@ -105,6 +123,7 @@ class Console(App[int]):
         interval: float = 1.0,
         history: Path | None = None,
         handle_signals: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
         super().__init__(driver_class=CalmDriver)
         # The values are those of Textual; there is no motion at any time.
@@ -126,8 +145,12 @@ class Console(App[int]):
             context=context,
         )
         self.look = look if masked is None else replace(look, masked=tuple(masked))
-        self.feed = Feed(connect, self.post_message, interval=interval)
-        self.desk = Desk(
+        self._recorder = recorder
+        if recorder is not None:
+            self.look = replace(self.look, recording=True)
+            recorder.tell = lambda why: self.post_message(RecordingEnded(why))
+        self.feed = self.make_feed(connect, interval)
+        self.desk = self.DESK(
             self.look,
             address=address,
             start=start or Place(),
@@ -141,6 +164,11 @@ class Console(App[int]):
     def get_default_screen(self) -> Desk:
         """The desk. (As the screen of a mode it would be mounted before it is the app's screen on Python 3.12.)"""
         return self.desk
+
+    def make_feed(self, connect: Callable[[], Backend], interval: float) -> Handover:
+        """Where everything that is shown comes from."""
+        heard = (lambda _events: None) if self._recorder is None else self._recorder.heard
+        return Feed(connect, self.post_message, interval=interval, heard=heard)
 
     def _submit(self, command: Command) -> bool:
         return self.feed.submit(command)
@@ -197,6 +225,11 @@ class Console(App[int]):
         """Say what became of a command."""
         self.desk.show_status(message.text, ok=message.ok)
 
+    def on_recording_ended(self, message: RecordingEnded) -> None:
+        """Say why, and that it is so."""
+        self.look = self.desk.look = replace(self.look, recording=False)
+        self.desk.show_status(message.why, ok=False)
+
     def action_refresh_now(self) -> None:
         """Read, or try to connect, now; and draw every cell again."""
         self.feed.wake()
@@ -207,7 +240,8 @@ class Console(App[int]):
     def action_help(self) -> None:
         """The keys of this view."""
         if isinstance(self.screen, Desk):
-            groups = [(name, actions.GROUPS[name]) for name in (*self.desk.view.GROUPS, "everywhere", "views")]
+            names = (*self.desk.view.GROUPS, *self.GROUPS)
+            groups = [(name, self.desk.view.allowed_of(actions.GROUPS[name])) for name in names]
             self.push_screen(HelpScreen(groups, glyphs=self.look.glyphs))
 
     def action_palette(self) -> None:
@@ -215,7 +249,7 @@ class Console(App[int]):
         if not isinstance(self.screen, Desk):
             return
         view = self.desk.view
-        names = (*view.GROUPS, "everywhere", "views")
+        names = (*view.GROUPS, *self.GROUPS)
         found = [a for name in names for a in actions.GROUPS[name] if a.id != "app.palette" and view.allowed(a)]
         options = [Option(action.label, action.tooltip, action.key_text) for action in found]
 
@@ -306,7 +340,7 @@ class Console(App[int]):
     async def _change(self, context: Context) -> None:
         before = self.feed
         self.look = replace(self.look, context=context.name, read_only=self._read_only or context.read_only)
-        self.feed = Feed(context.connect, self.post_message, interval=before.interval)
+        self.feed = self.make_feed(context.connect, before.interval)
         # Its threads end by themselves; what they still say is about a feed that nobody asks any more.
         before.stop()
         await self.desk.start_over(self.look, context.address)
@@ -329,7 +363,7 @@ class Console(App[int]):
         self._flush_due = False
         now = time.monotonic()
         seconds, self._flushed_at = now - self._flushed_at, now
-        self.desk.show_events(*self.feed.take_events(), min(seconds, 60.0))
+        self.desk.show_events(*self.feed.take_events(), min(seconds, 60.0) * self.feed.speed)
 
     def _leave_by_signal(self, number: int, _frame: object) -> None:
         # A terminal that takes no bytes, or is gone, must not keep the process. This runs even while the
@@ -354,8 +388,13 @@ def run_console(connect: Callable[[], Backend], *, address: str, mouse: bool = F
 
     The caller makes sure that there is a terminal. `options` are those of `Console`.
     """
+    return run_app(lambda **more: Console(connect, address=address, **options, **more), mouse=mouse)
+
+
+def run_app(make: Callable[..., Console], *, mouse: bool) -> int:
+    """Run what `make(handle_signals=…)` makes, in order and with the signals put back; returns the exit code."""
     in_main_thread = threading.current_thread() is threading.main_thread()
-    app = Console(connect, address=address, handle_signals=in_main_thread, **options)
+    app = make(handle_signals=in_main_thread)
     before = {number: signal.getsignal(number) for number in ENDING}
     try:
         app.run(mouse=mouse)

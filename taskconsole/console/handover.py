@@ -44,6 +44,11 @@ class Handover:
         self._told = False
         self._told_answer = False
 
+    @property
+    def speed(self) -> float:
+        """How many seconds pass in what is shown while one passes here."""
+        return 1.0
+
     # -- what the console does
 
     def start(self) -> None:

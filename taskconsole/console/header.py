@@ -33,6 +33,8 @@ def header(link: Link, address: str, width: int, monotonic: float, look: Look) -
         ("[READ-ONLY]" if look.read_only else "[RW]", Tone.PLAIN),
         (link.words(monotonic), _link_tone(link, monotonic)),
     ]
+    if look.recording:
+        pieces.insert(2, ("REC", Tone.WARN))
     overview = link.overview
     if overview is None or link.phase is not Phase.LIVE:
         return join(pieces, width)

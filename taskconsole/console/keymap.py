@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EVERYWHERE", "check_keymap"]
 
-EVERYWHERE = ("app", "view", "table", "mark", "wide", "move", "events")
+EVERYWHERE = ("app", "view", "table", "mark", "wide", "move", "events", "replay")
 """Groups of actions that are there besides those of any screen: an id is `group.action`."""
 
 MAX_KEYS = 10

@@ -17,6 +17,8 @@ class Look:
     """Who acts, as others will read it: user@host."""
     read_only: bool = False
     """Nothing that writes has a key."""
+    recording: bool = False
+    """What is shown is written down."""
     glyphs: Glyphs = UNICODE
     offer: str = ""
     """A line shown while no server is in reach, e.g. how to start one."""

@@ -24,7 +24,9 @@ __all__ = [
     "EventsWaiting",
     "Go",
     "LinkChanged",
+    "MoveTo",
     "Pace",
+    "RecordingEnded",
     "Saving",
     "Say",
     "Send",
@@ -64,6 +66,20 @@ class ActionEnded(Message):
 
     text: str
     ok: bool
+
+
+@dataclass
+class MoveTo(Message):
+    """Another moment of a recording is wanted; as typed."""
+
+    text: str
+
+
+@dataclass
+class RecordingEnded(Message):
+    """Nothing more is recorded; `why` is not yet made safe."""
+
+    why: str
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["add_line", "read_start", "write_new", "write_over"]
+__all__ = ["NewFile", "add_line", "read_start", "write_new", "write_over"]
 
 MODE = 0o600
 # Opening a pipe must not wait for its other end.
@@ -59,6 +59,26 @@ def add_line(path: Path, line: bytes) -> None:
         os.close(file)
         raise
     _write_and_close(file, line + b"\n")
+
+
+class NewFile:
+    """A file that must not exist and grows line by line; each is out of our hands when `write` returns.
+
+    Raises:
+        FileExistsError: Something of that name is there, be it a dangling link.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _SAFELY, MODE)
+
+    def write(self, line: bytes) -> None:
+        """Append all of it."""
+        while line:
+            line = line[os.write(self._file, line) :]
+
+    def close(self) -> None:
+        """No more comes."""
+        os.close(self._file)
 
 
 def read_start(path: Path, most: int) -> bytes:

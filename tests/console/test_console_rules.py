@@ -66,12 +66,13 @@ def together():
     always = [*actions.VIEWS, *actions.EVERYWHERE]
     moving = [*actions.MOTIONS, *actions.MARKS, *actions.SIDEWAYS]
     sorting = [a for a in actions.TABLE if a.id != "table.open"]
-    return [
+    views = [
         [*always, *moving, *actions.QUEUES, *sorting],
         [*always, *moving, *actions.TABLE, *actions.TASKS],
         [*always, *actions.MOTIONS, *actions.LOG],
         [*always, *actions.MOTIONS, *actions.DETAIL],
     ]
+    return [*views, *([*view, *actions.REPLAY] for view in views)]
 
 
 def test_every_action_has_an_id_a_key_and_a_sentence():
@@ -82,7 +83,7 @@ def test_every_action_has_an_id_a_key_and_a_sentence():
         assert len(action.tooltip) <= 60, action.tooltip
 
 
-@pytest.mark.parametrize("meeting", together(), ids=lambda meeting: meeting[-1].id)
+@pytest.mark.parametrize("meeting", together(), ids=lambda meeting: f"{meeting[-1].id}-{len(meeting)}")
 def test_no_key_means_two_things_in_one_place(meeting):
     keys = [key for a in meeting for key in a.key.split(",")]
     assert len(set(keys)) == len(keys)

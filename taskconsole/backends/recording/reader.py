@@ -85,8 +85,10 @@ class Recording:
             raise RecordingError(f"{printable(path, 300)}: {error.strerror or error}") from None
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
+        """Let go of the file. Safe to repeat."""
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            os.close(file)
 
     # -- what is asked of it
 

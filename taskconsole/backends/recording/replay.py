@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
@@ -47,20 +48,26 @@ class ReplayBackend:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self.can = Can.EVENTS | Can.SCHEDULES
+        self.address = ""
+        """The server that was looked at."""
         self.position = 0.0
-        """Seconds since the recording began."""
 
     # -- what a recording knows besides
+
+    @property
+    def position(self) -> float:
+        """Seconds since the recording began."""
+        return self._position
+
+    @position.setter
+    def position(self, position: float) -> None:
+        self._position = position
+        self.address = self._recording.address(position)
 
     @property
     def end(self) -> float:
         """The last position."""
         return self._recording.end
-
-    @property
-    def address(self) -> str:
-        """The server that was looked at."""
-        return self._recording.address(self.position)
 
     @property
     def marks(self) -> list[Mark]:
@@ -91,7 +98,9 @@ class ReplayBackend:
             entry = track.entries[index]
             if entry.kind is Kind.END or (found and entry.t - found[-1][0] < spacing):
                 continue
-            found.append((entry.t, self._value(track, index)))
+            # One that cannot be read is missing, and the others are not.
+            with contextlib.suppress(NotRecorded):
+                found.append((entry.t, self._value(track, index)))
         return found
 
     def events(self, since: float, until: float, most: int) -> tuple[list[Event], int]:

@@ -45,7 +45,7 @@ class ScheduleView(TextView):
     def title(self) -> str:
         """Its name and state."""
         if self.info is None:
-            return f"{self.place.key}   " + ("reading …" if self.answer is None else "not there")
+            return f"{self.place.key}   {self.missing}"
         return f"{self.place.key}   {self.info.state(self.now)}"
 
     def text_lines(self, width: int) -> Sequence[Line]:

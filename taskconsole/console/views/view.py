@@ -143,6 +143,13 @@ class View(Widget):
         """Why there is no answer; safe."""
         return safe(self.answer.error, 300) if self.answer is not None and self.answer.error else "reading …"
 
+    @property
+    def missing(self) -> str:
+        """Why there is nothing to be told of the one thing that was asked for; an error is told elsewhere."""
+        if self.answer is None:
+            return "reading …"
+        return "" if self.answer.error else "not there"
+
     def go(self, place: Place) -> None:
         """Open another view."""
         self.post_message(Go(place))
@@ -163,6 +170,11 @@ class View(Widget):
         """Whether an action has a key here and now."""
         writes = action.danger > Danger.NONE
         return not (writes and self.look.read_only) and action.needs in (self.link.can | Can.READ)
+
+    def allowed_of(self, group: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Those of a group that have a key; the group itself when all have."""
+        found = tuple(action for action in group if self.allowed(action))
+        return group if len(found) == len(group) else found
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Actions that the backend cannot do, or that would write when nothing may, have no key."""

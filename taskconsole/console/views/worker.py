@@ -42,7 +42,7 @@ class WorkerView(TextView):
     def title(self) -> str:
         """Its id and how it is."""
         row = self.row
-        return f"{self.place.key}   " + ("reading …" if self.answer is None else row.state if row else "not there")
+        return f"{self.place.key}   {row.state if row else self.missing}"
 
     def text_lines(self, width: int) -> Sequence[Line]:
         """Facts, then what it runs."""
