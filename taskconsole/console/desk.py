@@ -97,7 +97,7 @@ class Desk(Screen[None]):
         self._last: Place | None = None
         self._start = start
         self._views: dict[str, View] = {}
-        self.view: View = self.view_called("queues")
+        self.view: View = self._first_view()
         """The one that is shown."""
         self.header_line = Lines(id="header")
         self.tabs = Lines(id="tabs")
@@ -220,6 +220,11 @@ class Desk(Screen[None]):
             self._views[name] = make_view(name, self.look)
         return self._views[name]
 
+    def _first_view(self) -> View:
+        """The queues; the events are there from the beginning, too, to miss none."""
+        self.view_called("events")
+        return self.view_called("queues")
+
     def _give_keys(self) -> None:
         """The view's first widget that takes keys gets them."""
         first = next((w for w in self.view.query("*") if w.can_focus and w.display), None)
@@ -235,6 +240,7 @@ class Desk(Screen[None]):
         self._views.clear()
         self._trail.clear()
         self._last = None
+        self._first_view()
         await self._show(Place())
 
     async def do(self, action: actions.Action) -> None:

@@ -12,6 +12,7 @@ from taskconsole.console.columns.workers import WORKER_TONES, by_process
 from taskconsole.console.format import Glyphs, age, count, duration
 from taskconsole.console.lines import Line, Piece, Tone, cell, wrapped
 from taskconsole.console.safe import safe
+from taskconsole.model.verdict import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,8 +49,11 @@ def why_lines(
     figures, why, then = told
     lines: list[Line] = []
     for verdict in verdicts:
+        if verdict.level is Level.NOTE:
+            continue
         tone = LEVEL_TONES[verdict.level]
-        text = f"{LEVEL_WORDS[verdict.level]} {safe(verdict.rule, 40).upper()}: {safe(verdict.evidence, 400)}"
+        evidence = safe(verdict.evidence or verdict.text, 400)
+        text = f"{LEVEL_WORDS[verdict.level]} {safe(verdict.rule, 40).upper()}: {evidence}"
         lines += [((f" {part}", tone),) for part in wrapped(text, width - 2, 2, row.glyphs)]
     return [figures, *(lines or [why]), then]
 

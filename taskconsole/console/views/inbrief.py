@@ -42,7 +42,9 @@ def task_lines(row: TaskRow, now: float, width: int, room: int, look: Look) -> l
     elif row.error:
         lines += _labelled("error", [safe(row.error, 400)], width, look, _tone(row))
     elif row.size <= len(row.payload):
-        lines += _labelled("payload", pretty(row.payload, look.masked)[: max(0, left)], width, look)
+        laid_out = pretty(row.payload, look.masked)
+        payload = laid_out if len(laid_out) <= left else [" ".join(map(str.strip, laid_out))]
+        lines += _labelled("payload", payload, width, look)
     return lines[:room]
 
 
