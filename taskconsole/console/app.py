@@ -162,7 +162,7 @@ class Console(App[int]):
             self.set_keymap(dict(keymap))
 
     def get_default_screen(self) -> Desk:
-        """The desk. (As the screen of a mode it would be mounted before it is the app's screen on Python 3.12.)"""
+        """The desk: as the screen of a mode it would be mounted before it is the app's screen on Python 3.12."""
         return self.desk
 
     def make_feed(self, connect: Callable[[], Backend], interval: float) -> Handover:
