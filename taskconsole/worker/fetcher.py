@@ -284,7 +284,11 @@ class Fetcher:
         self._recheck[lane] = time.monotonic() + (self._options.block + 1.0 if doubtful else CHECK)
         if unknown:
             log.warning("found tasks whose arrival was not heard", extra={"queue": lane.queue, "n": len(unknown)})
-            self._pool.feed(lane, unknown)
+            if lane.paused:
+                # A blocking move does not look at the pause: these may have come after it.
+                await lane.give_back(unknown[::-1])
+            else:
+                self._pool.feed(lane, unknown)
 
     # -- acks
 

@@ -120,6 +120,20 @@ async def test_a_task_that_comes_to_a_paused_queue_while_waiting_is_not_run(rig,
         await eventually(lambda: tasks.ended == ["a"])
 
 
+async def test_a_task_that_came_unheard_to_a_paused_queue_is_not_run(rig, tasks):
+    async with rig.working():
+        await rig.blocked()
+        rig.raw.set(rig.lane.keys.paused, "{}")
+        # As after a blocking move whose answer was lost with its connection.
+        rig.raw.rpush(rig.lane.keys.processing(rig.lane.worker_id), quick("a"), quick("b"))
+        rig.lane.suspect = True
+        rig.fetcher.nudge()
+        await eventually(lambda: rig.pending() == [quick("a"), quick("b")])
+        assert tasks.started == []
+        rig.raw.delete(rig.lane.keys.paused)
+        await eventually(lambda: tasks.ended == ["a", "b"])
+
+
 async def test_queues_in_strict_order_are_emptied_one_after_the_other(make_rig):
     rig = make_rig("high", "low", concurrency=1)
     tasks = Tasks(rig)
