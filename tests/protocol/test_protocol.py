@@ -175,6 +175,7 @@ LEFT_OUT = {
     "search": "reads",
     "window": "reads",
     "attend": "moves nothing: who looks after the definitions",
+    "give_up_sweeping": "moves nothing: who looks after the definitions",
     "manifest": "moves nothing: which schedules an app registers",
     "record": "moves nothing: statistics",
     "signal": "moves nothing: a command for a worker",
