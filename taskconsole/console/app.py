@@ -24,7 +24,7 @@ from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.console.driver import CalmDriver
 from taskconsole.console.export import ExportError, Kind, destination, export, save
 from taskconsole.console.feed import Feed
-from taskconsole.console.format import ASCII, UNICODE
+from taskconsole.console.format import ASCII, UNICODE, key_name
 from taskconsole.console.history import History
 from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
@@ -131,6 +131,8 @@ class Console(App[int]):
         self.theme = theme or ("ansi-dark" if "SSH_CONNECTION" in os.environ else "textual-dark")
         self._contexts = {one.name: one for one in contexts}
         self._read_only = read_only
+        self.ascii_only = ascii_only
+        """Whatever is painted is drawn with ASCII alone."""
         self._handle_signals = handle_signals
         self.last_resort: threading.Timer | None = None
         """Ends the process when leaving by a signal takes too long."""
@@ -251,7 +253,9 @@ class Console(App[int]):
         view = self.desk.view
         names = (*view.GROUPS, *self.GROUPS)
         found = [a for name in names for a in actions.GROUPS[name] if a.id != "app.palette" and view.allowed(a)]
-        options = [Option(action.label, action.tooltip, action.key_text) for action in found]
+        options = [
+            Option(action.label, action.tooltip, key_name(action.key_text, self.look.glyphs)) for action in found
+        ]
 
         async def carry_out(index: int | None) -> None:
             if index is not None:

@@ -20,7 +20,9 @@ __all__ = [
     "day_and_time",
     "duration",
     "estimate",
+    "in_ascii",
     "in_or_ago",
+    "key_name",
     "rate",
     "rtt",
     "size",
@@ -42,6 +44,22 @@ class Glyphs:
 
 UNICODE = Glyphs(bars="▁▂▃▄▅▆▇█", rule="─", ellipsis="…")
 ASCII = Glyphs(bars="_.:-=+*#", rule="-", ellipsis="~")
+
+
+_IN_ASCII = str.maketrans({"…": "~", "─": "-", "→": ">", "←": "<", "↑": "^", "↓": "v", "⏎": "/"})
+_ARROWS = {"→": "right", "←": "left", "↑": "up", "↓": "down"}
+
+
+def in_ascii(text: str) -> str:
+    """The same with what we draw with, cell by cell, in ASCII; other people's letters stay."""
+    return text if text.isascii() else text.translate(_IN_ASCII)
+
+
+def key_name(text: str, glyphs: Glyphs) -> str:
+    """Keys as a person reads them: where there are no arrows they have names."""
+    if glyphs is UNICODE:
+        return text
+    return "".join(_ARROWS.get(char, char) for char in text)
 
 
 def duration(seconds: float) -> str:

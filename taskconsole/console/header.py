@@ -82,7 +82,7 @@ def verdict_line(link: Link, found: Sequence[Verdict], width: int, monotonic: fl
     if not found:
         return ((f" OK  {_well(link)}", Tone.GOOD),)
     pieces: list[Piece] = [(f" {_LEVEL_WORDS[v.level]} {safe(v.text, 300)}", _LEVEL_TONES[v.level]) for v in found]
-    line = join(pieces, width - 12)
+    line = join(pieces, width - 12 if len(pieces) > 1 else width)
     left = len(pieces) - sum(1 for piece in line if piece[1] is not Tone.PLAIN or piece[0].strip())
     return (*line, (f"   +{left} more", Tone.QUIET)) if left > 0 else line
 
@@ -147,6 +147,9 @@ def summary(link: Link, found: Sequence[Verdict], width: int, monotonic: float) 
 def tabs(place: Place, crumbs: Sequence[str], width: int) -> Line:
     """The eight views with their numbers and, inside one of them, the way that led there."""
     names = [f"{number} {name.capitalize()}" for number, name in enumerate(ROOTS, 1)]
+    if width < sum(map(len, names)) + len(names):
+        # On a narrow terminal the other views are a number and a hint.
+        names = [name if view == place.view else name[:5] for name, view in zip(names, ROOTS, strict=True)]
     gap = "  " if width >= sum(map(len, names)) + 2 * len(names) else " "
     pieces: list[Piece] = []
     for name, view in zip(names, ROOTS, strict=True):

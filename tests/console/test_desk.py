@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 
+import pytest
+
 from taskconsole.console.context import Context
 from taskconsole.console.dialogs.chooser import Chooser
 from taskconsole.console.place import Place
@@ -12,6 +14,7 @@ from taskconsole.model.search import Progress
 from taskconsole.model.state import State
 from tests.console.fake_backend import FakeBackend, queue
 from tests.console.screens import lines_of, running, text_of, until, until_shown
+from tests.console.still_life import StillLife
 
 
 def busy():
@@ -220,3 +223,33 @@ async def test_a_wide_footer_offers_more_keys():
             assert text in lines_of(pilot.app)[-1], text
     async with running(size=(80, 24)) as pilot:
         assert "doctor" not in lines_of(pilot.app)[-1]
+
+
+@pytest.mark.parametrize("keys", [(), ("question_mark",), ("ctrl+p",), ("2",), ("8",), ("7",)])
+async def test_ascii_is_all_that_is_drawn_where_there_is_nothing_else(keys):
+    async with running(StillLife(), ascii_only=True, size=(80, 24)) as pilot:
+        await pilot.press(*keys)
+        await until(lambda: "reading" not in text_of(pilot.app))
+        assert text_of(pilot.app).isascii()
+
+
+async def test_on_a_narrow_terminal_every_view_keeps_its_number():
+    async with running(size=(60, 15)) as pilot:
+        assert lines_of(pilot.app)[1].split() == [
+            "1",
+            "Queues",
+            "2",
+            "Tas",
+            "3",
+            "Del",
+            "4",
+            "Sch",
+            "5",
+            "Wor",
+            "6",
+            "Fai",
+            "7",
+            "Eve",
+            "8",
+            "Red",
+        ]

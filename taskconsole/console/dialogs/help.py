@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from taskconsole.console.actions import MOTIONS
-from taskconsole.console.format import UNICODE, Glyphs
+from taskconsole.console.format import UNICODE, Glyphs, key_name
 from taskconsole.console.lines import Line, Tone, cell
 from taskconsole.console.widgets.lines import Lines
 
@@ -78,7 +78,7 @@ class HelpScreen(Screen[None]):
         lines: list[Line] = []
         for title, group in self._groups:
             lines.append(((f" {title}", Tone.QUIET),))
-            lines += [_entry(key, text, width) for key, text in _rows(group)]
+            lines += [_entry(key_name(key, self._glyphs), text, width) for key, text in _rows(group)]
         lines.append(((" words", Tone.QUIET),))
         lines += [_entry(word, meaning, width) for word, meaning in LEGEND]
         lines.append(((" esc goes back", Tone.QUIET),))

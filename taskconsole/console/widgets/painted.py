@@ -9,6 +9,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from taskconsole.console.format import in_ascii
 from taskconsole.console.lines import Line, Tone, changed
 from taskconsole.console.safe import guard
 
@@ -69,6 +70,8 @@ class Painted(ScrollView):
         if line is None:
             line = self._shown[y] = self.draw(y)
         plain = self._style(Tone.PLAIN)
+        if getattr(self.app, "ascii_only", False):
+            line = tuple((in_ascii(text), tone) for text, tone in line)
         strip = Strip([Segment(text, self._style(tone)) for text, tone in line])
         return guard(strip.adjust_cell_length(self.size.width, plain))
 
