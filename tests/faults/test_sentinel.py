@@ -14,8 +14,7 @@ from taskconsole.store.call import command
 from taskconsole.store.dialing import Dialer
 from taskconsole.store.wire import AsyncWire, Wire
 from tests.faults.failover import Program, everything_works, fail_over, nothing_is_left
-from tests.faults.schedulers import FULL
-from tests.servers import VARIABLE, given_url, wait_until
+from tests.servers import FULL, VARIABLE, given_url, wait_until
 from tests.topologies import SentinelSetUp, replicated, role_of
 
 QUEUE = "task_queue"
