@@ -15,13 +15,18 @@ __all__ = [
     "GROUPS",
     "LOG",
     "MARKS",
+    "MATCHING",
     "MOTIONS",
+    "QUEUE",
     "QUEUES",
     "REPLAY",
+    "SCHEDULE",
     "SIDEWAYS",
     "TABLE",
+    "TASK",
     "TASKS",
     "VIEWS",
+    "WORKER",
     "Action",
     "Danger",
     "bindings",
@@ -30,12 +35,16 @@ __all__ = [
 
 
 class Danger(IntEnum):
-    """How much it takes to undo an action."""
+    """How much it takes to undo an action, and so what is asked before it (`questions`)."""
 
     NONE = 0
     """It writes nothing."""
     REVERSIBLE = 1
-    """One key press brings it back: no question is asked."""
+    """One key press brings it back: no question is asked, unless it is about many or cannot be undone."""
+    DELETING = 2
+    """A key answers the question; for more than twenty tasks their number is typed."""
+    SWEEPING = 3
+    """A name or a number is typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,11 @@ class Action:
     danger: Danger = Danger.NONE
     needs: Can = Can.READ
     footer: bool = True
+
+    @property
+    def verb(self) -> str:
+        """What it does, for those that `screen.act` carries out; empty for the others."""
+        return self.name.removeprefix("screen.act('").removesuffix("')") if self.name.startswith("screen.act(") else ""
 
     @property
     def key_text(self) -> str:
@@ -232,6 +246,34 @@ EVERYWHERE = (
         footer=False,
     ),
     Action(
+        id="app.undo",
+        key="z",
+        name="undo",
+        label="undo",
+        tooltip="Take the last action back.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.UNDO,
+        footer=False,
+    ),
+    Action(
+        id="app.undos",
+        key="Z",
+        name="undo_list",
+        label="undo …",
+        tooltip="All that can still be taken back, and until when.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.UNDO,
+        footer=False,
+    ),
+    Action(
+        id="app.lock",
+        key="U",
+        name="lock",
+        label="unlock/lock",
+        tooltip="Let this console write for 15 minutes, or no more.",
+        footer=False,
+    ),
+    Action(
         id="app.pace",
         key="plus",
         shown="+",
@@ -283,24 +325,6 @@ QUEUES = (
         tooltip="The tasks of the selected queue.",
     ),
     Action(
-        id="queues.enqueue",
-        key="e",
-        name="enqueue",
-        label="enqueue",
-        tooltip="Enqueue a task; the form checks its JSON while you type.",
-        danger=Danger.REVERSIBLE,
-        needs=Can.ENQUEUE,
-    ),
-    Action(
-        id="queues.pause",
-        key="p",
-        name="pause",
-        label="pause/resume",
-        tooltip="Pause the selected queue, or resume it.",
-        danger=Danger.REVERSIBLE,
-        needs=Can.PAUSE,
-    ),
-    Action(
         id="queues.pane",
         key="tab",
         name="next_pane",
@@ -309,6 +333,210 @@ QUEUES = (
     ),
 )
 """What works on the queues."""
+
+QUEUE = (
+    Action(
+        id="queues.enqueue",
+        key="e",
+        name="screen.act('enqueue')",
+        label="enqueue",
+        tooltip="Enqueue a task; the form checks its JSON while you type.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.ENQUEUE,
+    ),
+    Action(
+        id="queues.pause",
+        key="p",
+        name="screen.act('pause')",
+        label="pause/resume",
+        tooltip="Pause the selected queue, or resume it.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.PAUSE,
+    ),
+    Action(
+        id="queues.purge",
+        key="P",
+        name="screen.act('purge')",
+        label="purge",
+        tooltip="Take all its tasks of one state away; its name is typed.",
+        danger=Danger.SWEEPING,
+        needs=Can.PURGE,
+    ),
+)
+"""What is done to a queue."""
+
+TASK = (
+    Action(
+        id="task.retry",
+        key="r",
+        name="screen.act('retry')",
+        label="retry",
+        tooltip="Put dead or delayed tasks back into their queue.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.REQUEUE,
+    ),
+    Action(
+        id="task.run",
+        key="x",
+        name="screen.act('run')",
+        label="run now",
+        tooltip="Make pending, delayed or dead tasks the next to run.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.REQUEUE,
+    ),
+    Action(
+        id="task.reschedule",
+        key="s",
+        name="screen.act('reschedule')",
+        label="reschedule",
+        tooltip="Give delayed tasks another time: +10m, 14:30, ISO, now.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.RESCHEDULE,
+    ),
+    Action(
+        id="task.delete",
+        key="d",
+        name="screen.act('delete')",
+        label="delete",
+        tooltip="Delete what is marked, else what is selected.",
+        danger=Danger.DELETING,
+        needs=Can.DELETE,
+    ),
+    Action(
+        id="task.delete_all",
+        key="D",
+        name="screen.act('delete_all')",
+        label="delete all",
+        tooltip="Delete all that match the filter; their number is typed.",
+        danger=Danger.SWEEPING,
+        needs=Can.DELETE,
+        footer=False,
+    ),
+    Action(
+        id="task.move",
+        key="M",
+        name="screen.act('move')",
+        label="move",
+        tooltip="Put tasks into another queue, in the same state.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.MOVE,
+        footer=False,
+    ),
+    Action(
+        id="task.clone",
+        key="c",
+        name="screen.act('clone')",
+        label="clone",
+        tooltip="Enqueue one like it, after changing what you like.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.ENQUEUE,
+        footer=False,
+    ),
+    Action(
+        id="task.abort",
+        key="K",
+        name="screen.act('abort')",
+        label="abort",
+        tooltip="Have its worker end a running task.",
+        danger=Danger.DELETING,
+        needs=Can.SIGNAL,
+        footer=False,
+    ),
+)
+"""What is done to tasks."""
+
+MATCHING = (
+    Action(
+        id="matching.all",
+        key="A",
+        name="everything",
+        label="all that match",
+        tooltip="Aim at all that match, loaded or not; again: no more.",
+        footer=False,
+    ),
+)
+"""What aims at more than can be marked."""
+
+SCHEDULE = (
+    Action(
+        id="schedules.trigger",
+        key="t",
+        name="screen.act('trigger')",
+        label="trigger",
+        tooltip="Make one task of it now; its regular times stay.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.SCHEDULES,
+    ),
+    Action(
+        id="schedules.pause",
+        key="p",
+        name="screen.act('pause_schedule')",
+        label="pause/resume",
+        tooltip="Pause the schedule, or resume it.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.SCHEDULES,
+    ),
+    Action(
+        id="schedules.edit",
+        key="e",
+        name="screen.act('edit_schedule')",
+        label="edit",
+        tooltip="Change when it fires, and what.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.SCHEDULES,
+    ),
+    Action(
+        id="schedules.add",
+        key="c",
+        name="screen.act('add_schedule')",
+        label="add",
+        tooltip="Add a schedule, beginning with a copy of the selected one.",
+        danger=Danger.REVERSIBLE,
+        needs=Can.SCHEDULES,
+    ),
+    Action(
+        id="schedules.remove",
+        key="d",
+        name="screen.act('remove_schedule')",
+        label="remove",
+        tooltip="Remove the schedule; tasks it has made stay.",
+        danger=Danger.DELETING,
+        needs=Can.SCHEDULES,
+    ),
+    Action(
+        id="schedules.restore",
+        key="u",
+        name="screen.act('restore_schedule')",
+        label="restore",
+        tooltip="Make it what the app's code declares.",
+        danger=Danger.DELETING,
+        needs=Can.SCHEDULES,
+        footer=False,
+    ),
+)
+"""What is done to a schedule."""
+
+WORKER = (
+    Action(
+        id="workers.quiet",
+        key="Q",
+        name="screen.act('quiet')",
+        label="quiet",
+        tooltip="Have the worker claim no more tasks.",
+        danger=Danger.DELETING,
+        needs=Can.SIGNAL,
+    ),
+    Action(
+        id="workers.stop",
+        key="K",
+        name="screen.act('stop')",
+        label="stop",
+        tooltip="Have the worker end in order; its queue is typed.",
+        danger=Danger.SWEEPING,
+        needs=Can.SIGNAL,
+    ),
+)
+"""What is done to a worker."""
 
 TASKS = (
     Action(
@@ -633,7 +861,12 @@ GROUPS: dict[str, tuple[Action, ...]] = {
     "views": VIEWS,
     "everywhere": EVERYWHERE,
     "queues": QUEUES,
+    "a queue": QUEUE,
     "tasks": TASKS,
+    "a task": TASK,
+    "all of them": MATCHING,
+    "a schedule": SCHEDULE,
+    "a worker": WORKER,
     "tables": TABLE,
     "marks": MARKS,
     "columns": SIDEWAYS,

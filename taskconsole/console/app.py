@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from rich.text import Text
+from textual import events
 from textual.app import App
 
 from taskconsole.console import actions
@@ -26,6 +27,8 @@ from taskconsole.console.export import ExportError, Kind, destination, export, s
 from taskconsole.console.feed import Feed
 from taskconsole.console.format import ASCII, UNICODE, key_name
 from taskconsole.console.history import History
+from taskconsole.console.keystrokes import Keystrokes
+from taskconsole.console.lock import Lock
 from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
@@ -37,14 +40,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from textual import events
     from textual.binding import BindingType
 
     from taskconsole.backends.base import Backend
-    from taskconsole.backends.commands import Command
     from taskconsole.console.context import Context
     from taskconsole.console.handover import Handover
-    from taskconsole.console.messages import ActionEnded, Change, Saving, Say
+    from taskconsole.console.messages import Change, Saving, Say
     from taskconsole.console.queries import Query
     from taskconsole.model.event import Event
 
@@ -88,6 +89,7 @@ class Console(App[int]):
         start: The place to begin at.
         contexts: The servers one can change to; the one that is connected to first may be among them.
         context: The name of that one.
+        protected: That one takes the typing of its name before anything is written.
         keymap: Keys by the ids of actions, in place of their own.
         masked: Parts of the names of arguments that are not to be shown.
         theme: One of Textual's; by default the terminal's own colours over SSH, else a dark one.
@@ -95,6 +97,8 @@ class Console(App[int]):
         history: A file for the commands that are typed; None keeps them for this run only.
         handle_signals: End in order on SIGTERM and SIGHUP; for the main thread only.
         recorder: Hears every event; it is the caller who has the rest recorded, by way of `connect`.
+        keys: Tells whether a key was meant.
+        clock: For the lock.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -117,6 +121,7 @@ class Console(App[int]):
         start: Place | None = None,
         contexts: Sequence[Context] = (),
         context: str = "",
+        protected: bool = False,
         keymap: Mapping[str, str] | None = None,
         masked: Sequence[str] | None = None,
         theme: str = "",
@@ -124,6 +129,8 @@ class Console(App[int]):
         history: Path | None = None,
         handle_signals: bool = False,
         recorder: Recorder | None = None,
+        keys: Keystrokes | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(driver_class=CalmDriver)
         # The values are those of Textual; there is no motion at any time.
@@ -151,14 +158,17 @@ class Console(App[int]):
         if recorder is not None:
             self.look = replace(self.look, recording=True)
             recorder.tell = lambda why: self.post_message(RecordingEnded(why))
-        self.feed = self.make_feed(connect, interval)
+        self._keys, self._clock = keys or Keystrokes(), clock
+        self.feed = self.make_feed(connect, interval, Lock(read_only=read_only, name=context if protected else ""))
         self.desk = self.DESK(
             self.look,
             address=address,
             start=start or Place(),
-            submit=self._submit,
+            errands=self.feed.errands,
+            keys=self._keys,
             watch=self._watch,
             history=History(history),
+            clock=clock,
         )
         if keymap:
             self.set_keymap(dict(keymap))
@@ -167,16 +177,19 @@ class Console(App[int]):
         """The desk: as the screen of a mode it would be mounted before it is the app's screen on Python 3.12."""
         return self.desk
 
-    def make_feed(self, connect: Callable[[], Backend], interval: float) -> Handover:
+    def make_feed(self, connect: Callable[[], Backend], interval: float, lock: Lock) -> Handover:
         """Where everything that is shown comes from."""
         heard = (lambda _events: None) if self._recorder is None else self._recorder.heard
-        return Feed(connect, self.post_message, interval=interval, heard=heard)
-
-    def _submit(self, command: Command) -> bool:
-        return self.feed.submit(command)
+        return Feed(connect, self.post_message, interval=interval, heard=heard, lock=lock, clock=self._clock)
 
     def _watch(self, query: Query | None) -> None:
         self.feed.watch(query)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note every key, by when it arrived and not by when there was time for it."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._keys.note(event.key, event.time)
+        await super().on_event(event)
 
     def on_load(self) -> None:
         """Connect while the terminal is being set up."""
@@ -222,10 +235,6 @@ class Console(App[int]):
         if not self._flush_due:
             self._flush_due = True
             self.set_timer(max(0.01, self._flushed_at + FLUSH - time.monotonic()), self._paint_events)
-
-    def on_action_ended(self, message: ActionEnded) -> None:
-        """Say what became of a command."""
-        self.desk.show_status(message.text, ok=message.ok)
 
     def on_recording_ended(self, message: RecordingEnded) -> None:
         """Say why, and that it is so."""
@@ -344,10 +353,11 @@ class Console(App[int]):
     async def _change(self, context: Context) -> None:
         before = self.feed
         self.look = replace(self.look, context=context.name, read_only=self._read_only or context.read_only)
-        self.feed = self.make_feed(context.connect, before.interval)
+        lock = Lock(read_only=self.look.read_only, name=context.name if context.protected else "")
+        self.feed = self.make_feed(context.connect, before.interval, lock)
         # Its threads end by themselves; what they still say is about a feed that nobody asks any more.
         before.stop()
-        await self.desk.start_over(self.look, context.address)
+        await self.desk.start_over(self.look, context.address, self.feed.errands)
         self.feed.start()
 
     def _copy(self, text: str, what: str) -> None:

@@ -25,3 +25,5 @@ class Context:
     """Where it connects to, for the header; never a password."""
     read_only: bool = False
     """Nothing that writes has a key."""
+    protected: bool = False
+    """Its name is typed before anything is written."""

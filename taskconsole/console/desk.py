@@ -6,7 +6,7 @@ It owns the way from view to view; what a view shows is its own business.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
 from textual.containers import Container
@@ -24,9 +24,10 @@ from taskconsole.console.commandline import (
     parse,
 )
 from taskconsole.console.format import clock
+from taskconsole.console.hands import Hands
 from taskconsole.console.lines import Line, Tone, cell, join
 from taskconsole.console.link import Link, Phase
-from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say, Send
+from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say
 from taskconsole.console.place import ROOTS, Place
 from taskconsole.console.safe import safe
 from taskconsole.console.starting import place_of
@@ -36,14 +37,16 @@ from taskconsole.console.widgets.prompt import Prompt
 from taskconsole.model.verdict import Verdict, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.screen import ModalScreen
 
-    from taskconsole.backends.commands import Command
+    from taskconsole.console.errands import Errands
     from taskconsole.console.history import History
+    from taskconsole.console.keystrokes import Keystrokes
     from taskconsole.console.look import Look
     from taskconsole.console.queries import Answer, Query
     from taskconsole.console.views.view import View
@@ -51,20 +54,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk"]
 
+T = TypeVar("T")
+
 IN_A_TABLE = frozenset({"dead tasks"})
 """Rules whose whole news is a figure that a table shows anyway."""
 
 
 class Desk(Screen[None]):
-    """Shows links, answers and events as it is given them; sends commands by `submit`, questions by `watch`.
+    """Shows links, answers and events as it is given them; asks by `watch`, acts by its hands.
 
     Args:
         look: How the console is to be.
         address: Where we are connected to, or try to be.
         start: The place to begin at.
-        submit: Has a command carried out elsewhere; False when too many are waiting.
+        errands: Foresees and carries out commands.
+        keys: Tells whether a key was meant.
         watch: Has a question asked elsewhere, again and again, until there is another.
         history: The commands that were typed before.
+        clock: For the lock.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,16 +85,21 @@ class Desk(Screen[None]):
         *,
         address: str,
         start: Place,
-        submit: Callable[[Command], bool],
+        errands: Errands,
+        keys: Keystrokes,
         watch: Callable[[Query | None], None],
         history: History,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self.look = look
         self._address = address
-        self._submit = submit
+        self._keys = keys
+        self._clock = clock
+        self.hands = Hands(self, errands, keys, clock=clock)
         self._watch = watch
         self._history = history
+        self._asking = False
         self._offers: list[str] = []
         self._link = Link()
         self._found: list[Verdict] = []
@@ -161,7 +173,7 @@ class Desk(Screen[None]):
     def paint(self) -> None:
         """Show what surrounds the view; what has not changed is not written."""
         link, now, width = self._link, time.monotonic(), self.size.width
-        self.header_line.show(header.header(link, self._address, width, now, self.look))
+        self.header_line.show(header.header(link, self._address, width, now, self.look, self.hands.lock_words))
         self.tabs.show(header.tabs(self.view.place, self.view.crumbs, width))
         self.verdict_lines.show(
             header.verdict_line(link, self._found, width, now),
@@ -179,7 +191,9 @@ class Desk(Screen[None]):
     def offered(self) -> list[actions.Action]:
         """The actions that work here and now, those of the view first."""
         rows = [actions.GROUPS[name][0] for name in ("marks", "columns") if name in self.view.GROUPS]
-        return [a for a in (*self.view.ACTIONS, *rows) if self.view.allowed(a)] + list(actions.EVERYWHERE)
+        return [a for a in (*self.view.ACTIONS, *rows) if self.view.allowed(a)] + [
+            a for a in actions.EVERYWHERE if self.view.allowed(a)
+        ]
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange for the size: one line, or all of it."""
@@ -231,8 +245,10 @@ class Desk(Screen[None]):
         if first is not None and not self.prompt.is_open:
             first.focus()
 
-    async def start_over(self, look: Look, address: str) -> None:
-        """Another server: nothing that was shown is true of it."""
+    async def start_over(self, look: Look, address: str, errands: Errands) -> None:
+        """Another server: nothing that was shown is true of it, nothing that was done can be undone there."""
+        self.workers.cancel_group(self, "hands")
+        self.hands = Hands(self, errands, self._keys, clock=self._clock)
         self.look, self._address, self._link, self._found = look, address, Link(), []
         for view in self._views.values():
             if view.is_mounted:
@@ -267,12 +283,84 @@ class Desk(Screen[None]):
         """The view has something to say."""
         self.show_status(message.text, ok=message.ok)
 
-    def on_send(self, message: Send) -> None:
-        """The view wants something done."""
-        if self._submit(message.command):
-            self.show_status(message.doing)
-        else:
-            self.show_status("too many commands are waiting: nothing was sent", ok=False)
+    # -- the stage on which something is done
+
+    @property
+    def is_free(self) -> bool:
+        """Nothing else is asked or typed."""
+        return self.is_current and not self._asking and not self.prompt.is_open
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, by Redis as far as it is known."""
+        return self._link.server_now(time.monotonic()) or time.time()
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """The names of the queues there are."""
+        return [] if self._link.overview is None else [queue.name for queue in self._link.overview.queues]
+
+    @property
+    def task_names(self) -> Sequence[str]:
+        """The tasks there are, as far as is known."""
+        return ()
+
+    @property
+    def masked(self) -> Sequence[str]:
+        """Globs: arguments of such names are not shown."""
+        return self.look.masked
+
+    async def ask(self, dialog: ModalScreen[T]) -> T | None:
+        """Show a dialog and wait for what is answered; None also when another is there."""
+        if self._asking:
+            return None
+        # The app takes a moment before the dialog has the keys; another one must not come in between.
+        self._asking = True
+        try:
+            return await self.app.push_screen_wait(dialog)
+        finally:
+            self._asking = False
+
+    def action_act(self, verb: str) -> None:
+        """Have something done to what is selected."""
+        view = self.view
+        action = next(action for action in view.ACTIONS if action.verb == verb)
+
+        async def act(pressed: int) -> None:
+            if await self.hands.act(action, view.aim, pressed):
+                view.acted()
+
+        self._have_done(act)
+
+    def action_undo(self) -> None:
+        """Take the last action back."""
+        self._have_done(self.hands.undo)
+
+    def action_undo_list(self) -> None:
+        """Choose what to take back."""
+        self._have_done(self.hands.undo_list)
+
+    def action_lock(self) -> None:
+        """Unlock for a while, or lock."""
+        self._have_done(self.hands.toggle_lock)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What the view's own actions are, and what may be written at all, decide about the keys."""
+        offered = (*self.view.ACTIONS, *actions.EVERYWHERE)
+        if action == "act":
+            return any(a.verb == parameters[0] and self.view.allowed(a) for a in offered)
+        wanted = next((a for a in offered if a.name == action), None)
+        return wanted is None or self.view.allowed(wanted)
+
+    def _have_done(self, deed: Callable[[int], Coroutine[object, object, None]]) -> None:
+        """In a worker, so that questions can be asked; it knows which key it was."""
+
+        async def run() -> None:
+            await deed(pressed)
+            self.paint()
+
+        pressed = self._keys.count
+        self.run_worker(run(), name="hands", group="hands")
 
     # -- actions
 
@@ -282,8 +370,8 @@ class Desk(Screen[None]):
         await self.go(Place(view=name, queue=queue))
 
     async def action_back(self) -> None:
-        """Clear the filter, then the marks; then leave the view."""
-        if not self.view.clear():
+        """End what goes on for long; clear the filter, then the marks; then leave the view."""
+        if not self.hands.flow.end_running() and not self.view.clear():
             await self._leave_view()
 
     async def action_last(self) -> None:

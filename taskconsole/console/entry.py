@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskconsole.backends.commands import Enqueue
+from taskconsole.console.pretty import masked
+from taskconsole.model.task import original
 
-__all__ = ["Entry", "EntryError", "parse"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskconsole.model.stats import TaskRow
+
+__all__ = ["Entry", "EntryError", "entry_of", "json_field", "parse"]
 
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -38,8 +45,8 @@ def parse(entry: Entry) -> Enqueue:
         raise EntryError("queue: needs a name")
     if not entry.task.strip():
         raise EntryError("task: needs a name" if not entry.bare else "task: needs the text of the payload")
-    args: list[object] = _json(entry.args, "args", list, 'array, like [1, "a"]') or []
-    kwargs: dict[str, object] = _json(entry.kwargs, "kwargs", dict, 'object, like {"n": 1}') or {}
+    args: list[object] = json_field(entry.args, "args", list, 'array, like [1, "a"]') or []
+    kwargs: dict[str, object] = json_field(entry.kwargs, "kwargs", dict, 'object, like {"n": 1}') or {}
     if entry.bare and (args or kwargs):
         raise EntryError("bare payload: takes neither args nor kwargs")
     return Enqueue(
@@ -52,7 +59,38 @@ def parse(entry: Entry) -> Enqueue:
     )
 
 
-def _json(text: str, field: str, kind: type, wanted: str) -> Any:
+def entry_of(row: TaskRow, secrets: Sequence[str]) -> Entry:
+    """What would have to be typed for a task like this one; when it was due is left out.
+
+    Args:
+        row: As it was seen in a list.
+        secrets: Globs: a task with arguments of such names is not shown in a form.
+
+    Raises:
+        EntryError: It cannot be shown in full.
+    """
+    if len(row.payload) < row.size:
+        raise EntryError("its payload is too long to be edited in a form")
+    fields = original(row.payload)
+    if not fields:
+        text = row.payload.decode("utf-8", "backslashreplace")
+        return Entry(queue=row.queue, task=text, bare=True)
+    args, kwargs = fields.get("args") or [], fields.get("kwargs") or {}
+    if masked([args, kwargs], secrets) != [args, kwargs]:
+        raise EntryError("it carries secrets: R shows them, then c takes them over")
+    return Entry(queue=row.queue, task=str(fields.get("task", "")), args=_shown(args), kwargs=_shown(kwargs))
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+def json_field(text: str, field: str, kind: type, wanted: str) -> Any:
+    """The value that is typed; None for nothing.
+
+    Raises:
+        EntryError: It is no JSON, or not of that kind.
+    """
     if not text.strip():
         return None
     try:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 
 from taskconsole.backends.base import Can
+from taskconsole.console.errands import Errands
 from taskconsole.console.format import clock
 from taskconsole.console.handover import Handover
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.looker import Looker
-from taskconsole.console.messages import ActionEnded
 from taskconsole.console.poller import FOCUSED, Poller, backoff
 from taskconsole.errors import AccessDenied, StoreUnavailable, TaskconsoleError
 from taskconsole.model.event import Event, EventKind
@@ -28,13 +27,10 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from taskconsole.backends.base import Backend
-    from taskconsole.backends.commands import Command
+    from taskconsole.console.lock import Lock
     from taskconsole.console.queries import Query
 
 __all__ = ["Feed"]
-
-MAX_COMMANDS = 8
-"""Commands that may wait for the one under way."""
 
 
 class Feed(Handover):
@@ -45,6 +41,8 @@ class Feed(Handover):
         tell: Hands a message to the console from any thread, without waiting (`App.post_message`).
         interval: Seconds between two readings while somebody looks.
         heard: Given every event, those of our own included, by the thread that listens.
+        lock: Whether anything may be written.
+        clock: For the lock.
     """
 
     def __init__(
@@ -54,12 +52,14 @@ class Feed(Handover):
         *,
         interval: float = FOCUSED,
         heard: Callable[[list[Event]], object] = lambda _events: None,
+        lock: Lock | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(tell, heard)
         self._poller = Poller(connect, self._publish, self._gap)
         self._poller.wished = interval
         self._looker = Looker(self._live_now, self.publish_answer)
-        self._commands: Queue[Command] = Queue(MAX_COMMANDS)
+        self.errands = Errands(self._live_now, self.wake, lock=lock, clock=clock)
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._woken = False
@@ -71,7 +71,7 @@ class Feed(Handover):
             ("poll", self._poll),
             ("look", self._looker.run),
             ("listen", self._listen),
-            ("act", self._act),
+            ("act", self.errands.run),
         ):
             thread = threading.Thread(target=run, name=f"taskconsole-{name}", daemon=True)
             self._threads.append(thread)
@@ -81,6 +81,7 @@ class Feed(Handover):
         """Stop all threads and wait up to `wait` seconds; one inside a call to Redis ends after it."""
         self._stopping.set()
         self._looker.stop()
+        self.errands.stop()
         self.wake()
         deadline = time.monotonic() + wait
         for thread in self._threads:
@@ -114,15 +115,10 @@ class Feed(Handover):
         if focused:
             self.wake()
 
-    def submit(self, command: Command) -> bool:
-        """Have a command carried out; `ActionEnded` says how it went. False when too many are waiting."""
-        try:
-            self._commands.put_nowait(command)
-        except Full:
-            return False
-        return True
-
     def _publish(self, link: Link) -> None:
+        overview = link.overview
+        if overview is not None:
+            self.errands.change_lock(lambda lock: lock.found(loopback=overview.server.loopback))
         came_back = self.publish(link)
         with self._wake:
             # The listening thread waits for a live link.
@@ -199,25 +195,3 @@ class Feed(Handover):
 
     def _gap_since(self, lost_at: float) -> None:
         self._gap(f"events {clock(lost_at)} to {clock(self._now())} were not seen")
-
-    def _act(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                command = self._commands.get(timeout=0.5)
-            except Empty:
-                continue
-            text, ok = self._carry_out(command)
-            self._tell(ActionEnded(text, ok))
-            # The row changes because the next reading says so; let that be now.
-            self.wake()
-
-    def _carry_out(self, command: Command) -> tuple[str, bool]:
-        backend = self._poller.backend
-        if backend is None or self._link.phase is not Phase.LIVE:
-            return "not connected: nothing was sent", False
-        try:
-            return backend.apply(command).text, True
-        except TaskconsoleError as error:
-            return f"refused: {error}", False
-        except Exception as error:  # noqa: BLE001 (a thread's traceback would land on the screen)
-            return f"failed: unexpected {type(error).__name__} in the backend", False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from textual.message import Message
 
-    from taskconsole.backends.commands import Command
+    from taskconsole.console.errands import Errands
     from taskconsole.console.queries import Answer, Query
     from taskconsole.model.event import Event
 
@@ -44,6 +44,9 @@ class Handover:
         self._told = False
         self._told_answer = False
 
+    errands: Errands
+    """What is foreseen and carried out, and whether anything may be."""
+
     @property
     def speed(self) -> float:
         """How many seconds pass in what is shown while one passes here."""
@@ -65,10 +68,6 @@ class Handover:
 
     def watch(self, query: Query | None) -> None:
         """Ask this from now on, for the view that is on the screen."""
-        raise NotImplementedError
-
-    def submit(self, command: Command) -> bool:
-        """Have a command carried out; `ActionEnded` says how it went. False when too many are waiting."""
         raise NotImplementedError
 
     def set_focused(self, focused: bool) -> None:

@@ -25,12 +25,12 @@ _LEVEL_TONES = {Level.CRITICAL: Tone.BAD, Level.WARNING: Tone.WARN, Level.NOTE: 
 _LEVEL_WORDS = {Level.CRITICAL: "CRIT", Level.WARNING: "WARN", Level.NOTE: "NOTE"}
 
 
-def header(link: Link, address: str, width: int, monotonic: float, look: Look) -> Line:
+def header(link: Link, address: str, width: int, monotonic: float, look: Look, lock: str) -> Line:
     """Where we are, whether we may write, how fresh the figures are, what they cost, and the time in UTC."""
     name = safe(look.context, 20) + "  " if look.context else ""
     pieces: list[Piece] = [
         (f" {name}{at_end(safe(address, 200), max(16, width // 3 - len(name)), look.glyphs)}", Tone.TITLE),
-        ("[READ-ONLY]" if look.read_only else "[RW]", Tone.PLAIN),
+        (lock, Tone.PLAIN),
         (link.words(monotonic), _link_tone(link, monotonic)),
     ]
     if look.recording:

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from taskconsole.backends.commands import Command
     from taskconsole.console.export import Kind
     from taskconsole.console.place import Place
 
 __all__ = [
-    "ActionEnded",
     "AnswerChanged",
     "Ask",
     "Change",
@@ -29,7 +27,6 @@ __all__ = [
     "RecordingEnded",
     "Saving",
     "Say",
-    "Send",
 ]
 
 
@@ -61,14 +58,6 @@ class EventsWaiting(Message):
 
 
 @dataclass
-class ActionEnded(Message):
-    """An operator's command was carried out or refused; `text` is not yet made safe."""
-
-    text: str
-    ok: bool
-
-
-@dataclass
 class MoveTo(Message):
     """Another moment of a recording is wanted; as typed."""
 
@@ -92,14 +81,6 @@ class Go(Message):
 @dataclass
 class Ask(Message):
     """A view has another question than before: `View.query` says which."""
-
-
-@dataclass
-class Send(Message):
-    """A view wants a command to be carried out; `doing` says what is under way, not yet made safe."""
-
-    command: Command
-    doing: str
 
 
 @dataclass

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 
 from taskconsole.console.app import run_console
-from taskconsole.console.views.queues import QueuesView
+from taskconsole.console.hands import Hands
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.stats import Pause
@@ -124,11 +124,11 @@ def main():
 
 
 def crash():
-    def broken(self):
+    async def broken(self, *_):
         password = "hunter2-secret"  # noqa: F841
         raise RuntimeError("broken \x1b]0;PWNED\x07 on purpose")
 
-    QueuesView.action_pause = broken
+    Hands.act = broken
     return run_console(FakeBackend, address="127.0.0.1:6379/0")
 
 

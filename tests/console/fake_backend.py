@@ -6,8 +6,20 @@ import threading
 import time
 from dataclasses import replace
 
-from taskconsole.backends.base import Applied, Can
-from taskconsole.backends.commands import Command, Enqueue, PauseQueue
+from taskconsole.backends.base import Applied, Can, Foreseen
+from taskconsole.backends.commands import (
+    AbortTask,
+    Command,
+    Enqueue,
+    PauseQueue,
+    Purge,
+    ResumeQueue,
+    ScheduleCommand,
+    SignalWorker,
+    TriggerSchedule,
+    Undo,
+    Undoable,
+)
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.failure import Failures
@@ -15,7 +27,7 @@ from taskconsole.model.server import ServerDetail
 from taskconsole.model.state import State
 from taskconsole.model.stats import Overview, Pause, QueueStats, ServerInfo, TaskRow
 
-ALL = Can.ENQUEUE | Can.PAUSE | Can.EVENTS
+ALL = ~Can.READ
 
 
 def queue(name, **figures):
@@ -127,6 +139,13 @@ class FakeBackend:
         self.listens = 0
         self.applied = []
         self.apply_failure = None
+        self.apply_gate = threading.Event()
+        self.apply_gate.set()
+        self.answers = []
+        self.foreseen = {}
+        self.foresights = []
+        self.foresee_failure = None
+        self.loopback = True
         self.closed = False
         self.commands = 0
         self.worker_infos = []
@@ -155,6 +174,7 @@ class FakeBackend:
             run_id=self.run_id,
             used_memory=1_240_000,
             persistence="aof everysec",
+            loopback=self.loopback,
         )
         return Overview(at=self.clock(), server=server, queues=tuple(self.queues), rtt=0.0008, commands=7)
 
@@ -169,6 +189,7 @@ class FakeBackend:
 
     def task_at(self, queue, state, i):
         """The i-th task of a list, made when it is wanted: lists may have millions."""
+        payload = b'{"task":"send_%d","id":"id-%08d"}' % (i % 3, i)
         return TaskRow(
             queue=queue,
             state=state,
@@ -177,8 +198,8 @@ class FakeBackend:
             at=self.clock() - 60,
             args=f'"{i}@example.com"',
             error="TimeoutError: read timed out" if state is State.DEAD else "",
-            size=61,
-            payload=b'{"task":"send_%d","id":"id-%08d"}' % (i % 3, i),
+            size=len(payload),
+            payload=payload,
             place=i,
         )
 
@@ -244,12 +265,46 @@ class FakeBackend:
             if failure is not None:
                 raise failure
 
-    def apply(self, command: Command):
+    def foresee(self, command: Command):
+        """As scripted in `foreseen` by the kind of command, else in plain words."""
+        self.foresights.append(command)
+        if self.foresee_failure is not None:
+            raise self.foresee_failure
+        if type(command) in self.foreseen:
+            return self.foreseen[type(command)]
+        which = getattr(command, "which", ())
+        number = len(which) if isinstance(which, tuple) and which else getattr(which, "agreed", 1)
+        if isinstance(command, Purge):
+            number = command.agreed
+        undoable = not isinstance(command, SignalWorker | AbortTask | TriggerSchedule)
+        return Foreseen(text=f"{type(command).__name__} {number}", count=number, undoable=undoable)
+
+    def apply(self, command: Command, report=None):
+        """Notes it and answers as scripted in `answers`, one after another, else in plain words.
+
+        An answer is an `Applied`, an error, or a function of command and report that makes one.
+        """
+        self.apply_gate.wait(20)
         if self.apply_failure is not None:
             raise self.apply_failure
         self.applied.append(command)
+        if self.answers:
+            answer = self.answers.pop(0)
+            answer = answer(command, report) if callable(answer) else answer
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
         if isinstance(command, Enqueue):
             return Applied(text=f"enqueued {command.task} on {command.queue}")
+        if isinstance(command, PauseQueue | ResumeQueue):
+            return self._pause(command)
+        number = self.foresee(command).count
+        until = self.clock() + 600
+        undo = Undoable(what=type(command).__name__, tokens=(("mail", f"token-{len(self.applied)}"),), until=until)
+        undone = isinstance(command, Undo | SignalWorker | AbortTask | ScheduleCommand)
+        return Applied(text=f"{type(command).__name__} done", done=number, undo=None if undone else undo)
+
+    def _pause(self, command):
         paused = Pause(by=command.by, at=self.clock()) if isinstance(command, PauseQueue) else None
         self.queues = [replace(q, paused=paused) if q.name == command.queue else q for q in self.queues]
         word = "paused" if paused else "resumed"

@@ -7,6 +7,7 @@ import contextlib
 import time
 
 from taskconsole.console.app import Console
+from taskconsole.console.keystrokes import Keystrokes
 from tests.console.fake_backend import FakeBackend
 
 
@@ -14,6 +15,8 @@ from tests.console.fake_backend import FakeBackend
 async def running(backend=None, size=(80, 24), connect=None, **options):
     """A console over a scripted backend, live unless it is told how to connect."""
     backend = backend or FakeBackend()
+    # A pilot presses keys faster than anybody; what that means is tested by itself.
+    options.setdefault("keys", Keystrokes(burst=0, held=0, seen=0))
     app = Console(connect or (lambda: backend), address=backend.address, **options)
     async with app.run_test(size=size) as pilot:
         app.backend = backend
@@ -25,6 +28,7 @@ async def running(backend=None, size=(80, 24), connect=None, **options):
             yield pilot
         finally:
             backend.gate.set()
+            backend.apply_gate.set()
 
 
 def lines_of(app):

@@ -10,6 +10,7 @@ import pytest
 
 import taskconsole.console
 from taskconsole.console import actions
+from taskconsole.console.views.catalogue import VIEWS
 
 SOURCES = sorted(Path(taskconsole.console.__file__).parent.rglob("*.py"))
 FORBIDDEN_WIDGETS = {
@@ -67,10 +68,14 @@ def together():
     moving = [*actions.MOTIONS, *actions.MARKS, *actions.SIDEWAYS]
     sorting = [a for a in actions.TABLE if a.id != "table.open"]
     views = [
-        [*always, *moving, *actions.QUEUES, *sorting],
-        [*always, *moving, *actions.TABLE, *actions.TASKS],
+        [*always, *moving, *actions.QUEUES, *actions.QUEUE, *sorting],
+        [*always, *moving, *actions.TABLE, *actions.TASKS, *actions.TASK, *actions.QUEUE, *actions.MATCHING],
+        [*always, *moving, *actions.TABLE, *actions.SCHEDULE],
+        [*always, *moving, *actions.TABLE, *actions.WORKER],
         [*always, *actions.MOTIONS, *actions.LOG],
-        [*always, *actions.MOTIONS, *actions.DETAIL],
+        [*always, *actions.MOTIONS, *actions.DETAIL, *actions.TASK],
+        [*always, *actions.MOTIONS, *actions.DETAIL, *actions.SCHEDULE],
+        [*always, *actions.MOTIONS, *actions.DETAIL, *actions.WORKER],
     ]
     return [*views, *([*view, *actions.REPLAY] for view in views)]
 
@@ -83,7 +88,9 @@ def test_every_action_has_an_id_a_key_and_a_sentence():
         assert len(action.tooltip) <= 60, action.tooltip
 
 
-@pytest.mark.parametrize("meeting", together(), ids=lambda meeting: f"{meeting[-1].id}-{len(meeting)}")
+@pytest.mark.parametrize(
+    "meeting", together(), ids=lambda meeting: "+".join(dict.fromkeys(a.id.partition(".")[0] for a in meeting))
+)
 def test_no_key_means_two_things_in_one_place(meeting):
     keys = [key for a in meeting for key in a.key.split(",")]
     assert len(set(keys)) == len(keys)
@@ -104,6 +111,12 @@ def test_no_key_that_a_terminal_or_tmux_takes():
     assert not [key for key in keys if "alt" in key or re.fullmatch(r"f\d+", key)]
 
 
+def test_every_view_offers_the_groups_its_help_shows():
+    for view in VIEWS.values():
+        shown = {action.id for name in view.GROUPS for action in actions.GROUPS[name]}
+        assert {action.id for action in view.ACTIONS} <= shown | {a.id for a in actions.TABLE}, view
+
+
 def test_bindings_carry_id_and_tooltip():
     for binding, action in zip(actions.bindings(actions.QUEUES), actions.QUEUES, strict=True):
         assert (binding.id, binding.key, binding.tooltip) == (action.id, action.key, action.tooltip)
@@ -117,4 +130,6 @@ def test_the_key_table_names_every_action():
 
 def test_whatever_writes_says_what_it_needs():
     for action in every_action():
-        assert (action.danger > actions.Danger.NONE) == bool(action.needs and action.id.startswith("queues."))
+        writes = action.danger > actions.Danger.NONE
+        assert writes == (bool(action.verb) or action.id in {"app.undo", "app.undos"})
+        assert not writes or action.needs

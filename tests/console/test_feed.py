@@ -7,12 +7,14 @@ import time
 
 import pytest
 
-from taskconsole.backends.base import Can
-from taskconsole.backends.commands import Enqueue
-from taskconsole.console.feed import MAX_COMMANDS, Feed
+from taskconsole.backends.base import Applied, Can
+from taskconsole.backends.commands import Enqueue, PauseQueue
+from taskconsole.console.errands import MAX_WAITING, Refused
+from taskconsole.console.feed import Feed
 from taskconsole.console.inbox import Inbox
 from taskconsole.console.link import Phase
-from taskconsole.console.messages import ActionEnded, EventsWaiting, LinkChanged
+from taskconsole.console.lock import UNLOCKED_FOR, Lock
+from taskconsole.console.messages import EventsWaiting, LinkChanged
 from taskconsole.errors import AccessDenied, StoreFull, StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from tests.console.fake_backend import FakeBackend
@@ -110,12 +112,16 @@ def test_the_inbox_is_bounded_and_counts_what_it_lost():
     assert inbox.drain() == ([], 0)
 
 
-def test_a_command_is_carried_out_and_reported(feed, backend, told):
-    command = Enqueue(queue="mail", task="send")
-    assert feed.submit(command)
-    told.until(lambda: told.count(ActionEnded))
-    assert backend.applied == [command]
-    assert (told.messages[-1].text, told.messages[-1].ok) == ("enqueued send on mail", True)
+SEND = Enqueue(queue="mail", task="send")
+
+
+def carried_out(feed, command=SEND):
+    return feed.errands.apply(command).result(15)
+
+
+def test_a_command_is_carried_out_and_answered(feed, backend):
+    assert carried_out(feed).text == "enqueued send on mail"
+    assert backend.applied == [SEND]
 
 
 def test_after_a_command_the_next_reading_does_not_wait_for_its_time(feed, backend, told):
@@ -124,7 +130,7 @@ def test_after_a_command_the_next_reading_does_not_wait_for_its_time(feed, backe
     feed.wake()
     until(lambda: backend.readings > seen)
     before = backend.readings
-    feed.submit(Enqueue(queue="mail", task="send"))
+    carried_out(feed)
     until(lambda: backend.readings > before, seconds=4)
 
 
@@ -132,42 +138,89 @@ def test_after_a_command_the_next_reading_does_not_wait_for_its_time(feed, backe
     ("error", "text"),
     [
         (StoreFull("memory is full"), "refused: memory is full"),
-        (RuntimeError("secret"), "unexpected RuntimeError"),
+        (StoreUnavailable("no answer"), "whether it was done is not known, look before you do it again: no answer"),
+        (RuntimeError("secret"), "failed: unexpected RuntimeError in the backend"),
     ],
 )
-def test_a_refused_command_says_why(feed, backend, told, error, text):
+def test_a_refused_command_says_why(feed, backend, error, text):
     backend.apply_failure = error
-    feed.submit(Enqueue(queue="mail", task="send"))
-    told.until(lambda: told.count(ActionEnded))
-    ended = next(m for m in told.messages if isinstance(m, ActionEnded))
-    assert text in ended.text
-    assert "secret" not in ended.text
-    assert not ended.ok
+    assert carried_out(feed) == Refused(text)
 
 
-def test_an_action_never_waits_behind_a_reading(feed, backend, told):
+def test_an_action_never_waits_behind_a_reading(feed, backend):
     backend.gate.clear()
     feed.wake()
-    feed.submit(Enqueue(queue="mail", task="send"))
-    told.until(lambda: told.count(ActionEnded))
+    carried_out(feed)
     assert backend.applied
 
 
 def test_too_many_commands_are_refused(told):
     idle = Feed(FakeBackend, told)
-    assert [idle.submit(Enqueue(queue="q", task="t")) for _ in range(MAX_COMMANDS + 1)] == [True] * MAX_COMMANDS + [
-        False
-    ]
+    *waiting, last = [idle.errands.apply(SEND) for _ in range(MAX_WAITING + 1)]
+    assert not any(future.done() for future in waiting)
+    assert "too many" in last.result(0).text
 
 
-def test_nothing_is_sent_while_disconnected(feed, backend, told):
+def test_nothing_is_sent_while_disconnected(feed, backend):
     feed.take_link()
     backend.failure = StoreUnavailable("gone")
     feed.wake()
     until(lambda: feed.take_link().phase is Phase.DISCONNECTED)
-    feed.submit(Enqueue(queue="mail", task="send"))
-    told.until(lambda: told.count(ActionEnded))
+    assert carried_out(feed) == Refused("not connected: nothing was sent")
     assert backend.applied == []
+
+
+@pytest.mark.parametrize("lock", [Lock(read_only=True), Lock(name="prod")])
+def test_nothing_is_sent_that_may_not_be_whoever_asks_for_it(told, lock):
+    backend = FakeBackend()
+    feed = Feed(lambda: backend, told, lock=lock)
+    feed.start()
+    try:
+        told.until(lambda: told.count(LinkChanged))
+        assert "nothing was sent" in carried_out(feed).text
+        assert "PauseQueue" in feed.errands.foresee(PauseQueue(queue="mail", by="x")).result(15).text
+        assert backend.applied == []
+        # Nobody can make a read-only console anything else.
+        feed.errands.change_lock(lambda _: Lock(until=float("inf")))
+        assert isinstance(carried_out(feed), Refused) == lock.read_only
+    finally:
+        feed.stop(wait=10)
+
+
+def test_a_lock_that_locks_itself_while_a_command_waits_refuses_it(told):
+    backend, now = FakeBackend(), [0.0]
+    feed = Feed(lambda: backend, told, lock=Lock(name="prod"), clock=lambda: now[0])
+    feed.start()
+    try:
+        told.until(lambda: told.count(LinkChanged))
+        feed.errands.change_lock(lambda lock: lock.opened(now[0]))
+        assert carried_out(feed).text == "enqueued send on mail"
+        backend.apply_gate.clear()
+        first, second = feed.errands.apply(SEND), feed.errands.apply(SEND)
+        until(first.running)
+        now[0] = UNLOCKED_FOR
+        backend.apply_gate.set()
+        assert first.result(15).text == "enqueued send on mail"
+        assert "locked" in second.result(15).text
+    finally:
+        feed.stop(wait=10)
+
+
+def test_the_end_ends_what_goes_on_for_long_and_refuses_what_waits(feed, backend):
+    asked = []
+
+    def endless(_command, report):
+        while report(len(asked)):
+            asked.append(1)
+            time.sleep(0.001)
+        return Applied(text="ended", done=len(asked))
+
+    backend.answers = [endless]
+    running, waiting = feed.errands.apply(SEND), feed.errands.apply(SEND)
+    until(lambda: asked)
+    feed.stop(wait=10)
+    assert running.result(0).done == len(asked)
+    assert "leaving" in waiting.result(0).text
 
 
 def test_a_lost_subscription_is_taken_up_again_and_the_gap_is_shown(feed, backend):

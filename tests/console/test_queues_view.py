@@ -182,8 +182,8 @@ async def test_a_bare_payload_by_the_form():
 
 async def test_a_double_press_opens_one_form():
     async with running() as pilot:
-        pilot.app.queues.action_enqueue()
-        pilot.app.queues.action_enqueue()
+        pilot.app.desk.action_act("enqueue")
+        pilot.app.desk.action_act("enqueue")
         await until(lambda: isinstance(pilot.app.screen, EnqueueForm))
         await pilot.pause()
         assert len(pilot.app.screen_stack) == 2
@@ -343,7 +343,7 @@ async def test_no_queue_yet():
     async with running(FakeBackend([])) as pilot:
         await until_shown(pilot.app, "no queue yet: enqueue a task, or LPUSH one")
         await pilot.press("p")
-        await until_shown(pilot.app, "there is no queue to pause")
+        await until_shown(pilot.app, "no queue is selected")
 
 
 async def test_the_details_of_a_queue_that_is_gone_are_gone():

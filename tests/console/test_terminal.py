@@ -37,12 +37,17 @@ def test_nothing_hostile_reaches_the_terminal(size):
         for _ in HOSTILE:
             session.press("j")
         session.until("28 of 28")
-        session.press("ge")
+        # Together they would be a paste.
+        session.press("g")
+        session.for_seconds(0.1)
+        session.press("e")
         session.until("enqueue a task")
         session.press("\x1b")
         session.until("e enqueue")
         session.for_seconds(0.3)
-        session.press("jp")
+        session.press("j")
+        session.for_seconds(0.1)
+        session.press("p")
         session.until("resumed")
         session.press("q")
         assert session.end() == 0

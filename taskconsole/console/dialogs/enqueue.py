@@ -2,132 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from textual import on
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.suggester import SuggestFromList
 
 from taskconsole.backends.commands import Enqueue
-from taskconsole.console.entry import Entry, EntryError, parse
+from taskconsole.console.dialogs.form import Form
+from taskconsole.console.entry import Entry, parse
 from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Tone, cell, rule
-from taskconsole.console.safe import safe
 from taskconsole.console.widgets.form import Field, Switch
-from taskconsole.console.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
+    from collections.abc import Sequence
 
 __all__ = ["EnqueueForm"]
 
 
-class EnqueueForm(ModalScreen[Enqueue | None]):
-    """Returns the command, or None when it was cancelled.
+class EnqueueForm(Form[Enqueue]):
+    """Returns the command.
 
     Args:
-        queue: The queue to start with.
+        entry: What to begin with.
+        names: Tasks there are, as far as is known: the right arrow completes to one.
     """
 
     AUTO_FOCUS = "#task"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "cancel", show=False),
-        Binding("down", "app.focus_next", "next field", show=False),
-        Binding("up", "app.focus_previous", "previous field", show=False),
-    ]
-    DEFAULT_CSS = """
-    EnqueueForm {
-        align: left bottom;
-        background: transparent;
-        & > Vertical { height: 8; background: $background; }
-        Horizontal { height: 1; }
-        Lines { height: 1; }
-        .label { width: 10; }
-        Field, Switch { width: 1fr; height: 1; }
-    }
-    """
 
-    def __init__(self, queue: str, *, glyphs: Glyphs = UNICODE) -> None:
-        super().__init__()
-        self._glyphs = glyphs
-        self.title_line = Lines(id="title")
-        self.queue = Field(queue, id="queue")
-        self.task_name = Field(placeholder="name of the task", id="task")
-        self.args = Field(placeholder="[]", id="args")
-        self.kwargs = Field(placeholder="{}", id="kwargs")
-        self.delay = Field(placeholder="none; 90s, 5m, 2h", id="delay")
-        self.bare = Switch("bare payload: push the task's text as it is, without an envelope", id="bare")
-        self.message = Lines(id="message")
-        self._labels = {
-            name: Lines(id=f"label-{name}") for name in ("queue", "task", "args", "kwargs", "delay", "bare")
+    def __init__(self, entry: Entry, names: Sequence[str] = (), *, glyphs: Glyphs = UNICODE) -> None:
+        self.queue = Field(entry.queue, id="queue")
+        self.task_name = Field(entry.task, placeholder="name of the task", id="task")
+        self.task_name.suggester = SuggestFromList(names) if names else None
+        self.args = Field(entry.args, placeholder="[]", id="args")
+        self.kwargs = Field(entry.kwargs, placeholder="{}", id="kwargs")
+        self.delay = Field(entry.delay, placeholder="none; 90s, 5m, 2h", id="delay")
+        self.bare = Switch("bare payload: push the task's text as it is, without an envelope", on=entry.bare, id="bare")
+        fields: dict[str, Field | Switch] = {
+            "queue": self.queue,
+            "task": self.task_name,
+            "args": self.args,
+            "kwargs": self.kwargs,
+            "delay": self.delay,
+            "bare": self.bare,
         }
+        super().__init__("enqueue a task", fields, glyphs=glyphs)
 
-    def compose(self) -> ComposeResult:
-        """A title, six fields, one line for what is wrong."""
-        with Vertical():
-            yield self.title_line
-            for name, field in self._fields():
-                label = self._labels[name]
-                label.add_class("label")
-                with Horizontal():
-                    yield label
-                    yield field
-            yield self.message
-
-    def on_resize(self) -> None:
-        """Draw the fixed texts for the width."""
-        self._paint()
-
-    @on(Input.Changed)
-    @on(Switch.Changed)
-    def _check(self) -> None:
-        self._paint()
-
-    @on(Input.Submitted)
-    @on(Switch.Accepted)
-    def _submit(self) -> None:
-        try:
-            command = parse(self._entry())
-        except EntryError:
-            self._paint()
-        else:
-            self.dismiss(command)
-
-    def action_cancel(self) -> None:
-        """Nothing is enqueued."""
-        self.dismiss(None)
-
-    def _fields(self) -> list[tuple[str, Field | Switch]]:
-        return [
-            ("queue", self.queue),
-            ("task", self.task_name),
-            ("args", self.args),
-            ("kwargs", self.kwargs),
-            ("delay", self.delay),
-            ("bare", self.bare),
-        ]
-
-    def _entry(self) -> Entry:
-        return Entry(
-            queue=self.queue.value,
-            task=self.task_name.value,
-            args=self.args.value,
-            kwargs=self.kwargs.value,
-            delay=self.delay.value,
-            bare=self.bare.on,
+    def result(self) -> Enqueue:
+        """The command."""
+        return parse(
+            Entry(
+                queue=self.queue.value,
+                task=self.task_name.value,
+                args=self.args.value,
+                kwargs=self.kwargs.value,
+                delay=self.delay.value,
+                bare=self.bare.on,
+            )
         )
 
-    def _paint(self) -> None:
-        width = self.size.width
-        self.title_line.show(rule("enqueue a task", width, self._glyphs))
-        for name, label in self._labels.items():
-            label.show(((f" {name}", Tone.QUIET),))
-        try:
-            parse(self._entry())
-        except EntryError as error:
-            text, tone = safe(str(error), 200), Tone.WARN
-        else:
-            text, tone = "enter enqueues   esc cancels   tab next field", Tone.QUIET
-        self.message.show(((cell(f" {text}", width), tone),))
+    def meaning(self, result: Enqueue) -> str:  # noqa: ARG002 (the fields say it)
+        """What Enter does."""
+        return "enter enqueues; z cannot take that back   esc cancels   tab next field"

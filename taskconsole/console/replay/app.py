@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.base import Backend
     from taskconsole.console.desk import Desk
+    from taskconsole.console.lock import Lock
     from taskconsole.console.messages import MoveTo
     from taskconsole.console.replay.feed import Replayed
 
@@ -43,7 +44,7 @@ class ReplayConsole(Console):
         self.desk.marks, self.desk.began, self.desk.ended = recorded.marks, about.began, about.ended
         self._flaws = about.flaws()
 
-    def make_feed(self, connect: Callable[[], Backend], interval: float) -> ReplayFeed:  # noqa: ARG002 (no server)
+    def make_feed(self, connect: Callable[[], Backend], interval: float, lock: Lock) -> ReplayFeed:  # noqa: ARG002 (no server)
         """From the recording."""
         return ReplayFeed(self._recorded, self.post_message)
 

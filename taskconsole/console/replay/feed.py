@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from taskconsole.backends.base import Backend
+from taskconsole.console.errands import Errands
 from taskconsole.console.handover import Handover
 from taskconsole.console.link import Phase
-from taskconsole.console.messages import ActionEnded, Say
+from taskconsole.console.lock import Lock
+from taskconsole.console.messages import Say
 from taskconsole.console.queries import Answer
 from taskconsole.console.rates import POINTS, SPACING, WINDOW, Rates
 from taskconsole.console.replay.link import ReplayLink
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from textual.message import Message
 
-    from taskconsole.backends.commands import Command
     from taskconsole.console.queries import Query
     from taskconsole.model.event import Event
     from taskconsole.model.recording import About, Connection, Mark, MarkKind
@@ -95,6 +96,7 @@ class ReplayFeed(Handover):
 
     def __init__(self, backend: Replayed, tell: Callable[[Message], object]) -> None:
         super().__init__(tell)
+        self.errands = Errands(lambda: None, lambda: None, lock=Lock(read_only=True))
         self._backend = backend
         self._player = Player(backend.end)
         self._wake = threading.Condition()
@@ -135,11 +137,6 @@ class ReplayFeed(Handover):
             self._query, self._said = query, ()
 
         self._do(ask)
-
-    def submit(self, command: Command) -> bool:  # noqa: ARG002 (there is nothing to be done)
-        """A recording stays as it is."""
-        self._tell(ActionEnded("a recording cannot be changed", ok=False))
-        return True
 
     @property
     def interval(self) -> float:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from taskconsole.console import actions
 from taskconsole.console.columns.tasks import ALL_DELAYED
 from taskconsole.console.format import count
 from taskconsole.console.queries import AskDelayed
 from taskconsole.console.views.paged import PagedView
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+    from taskconsole.console.aim import Aim
 
 __all__ = ["DelayedView"]
 
@@ -16,6 +25,14 @@ class DelayedView(PagedView):
     NAME = "delayed"
     COLUMNS = ALL_DELAYED
     EMPTY = "nothing is delayed"
+    ACTIONS = (*actions.TABLE, *actions.TASK)
+    GROUPS = ("a task", "tables", "marks", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.TASK)]
+
+    @property
+    def aim(self) -> Aim:
+        """What is marked or selected; of several queues, so not all that match."""
+        return replace(super().aim, everything="all of one queue only: 2 shows its tasks, then D")
 
     @property
     def about_height(self) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.backends.commands import Matching
+from taskconsole.console import actions
+from taskconsole.console.aim import Aim
 from taskconsole.console.columns.failures import FAILURES
 from taskconsole.console.format import count, day_and_time
 from taskconsole.console.lines import Line, facts
@@ -13,11 +16,17 @@ from taskconsole.console.safe import safe
 from taskconsole.console.views.inbrief import task_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.failure import FailureGroup, Failures
+from taskconsole.model.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.binding import BindingType
+
 __all__ = ["FailuresView"]
+
+GROUP_ACTIONS = tuple(action for action in actions.TASK if action.verb in {"retry", "run", "delete", "move", "clone"})
+"""What can be done to all dead tasks of a group; a clone is of the newest."""
 
 
 class FailuresView(TableView[FailureGroup]):
@@ -26,6 +35,19 @@ class FailuresView(TableView[FailureGroup]):
     NAME = "failures"
     COLUMNS = FAILURES
     EMPTY = "nothing has failed"
+    ACTIONS = (*actions.TABLE, *GROUP_ACTIONS)
+    GROUPS = ("a task", "tables", "marks", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(GROUP_ACTIONS)]
+
+    @property
+    def aim(self) -> Aim:
+        """All dead tasks of the selected group."""
+        group = self.grid.selected
+        if group is None:
+            return Aim()
+        matching = Matching(queue=group.queue, state=State.DEAD, group=group.key, agreed=group.dead)
+        rows = () if group.sample is None else (group.sample,)
+        return Aim(queue=group.queue, state=State.DEAD, rows=rows, matching=matching, everything=matching)
 
     @property
     def question(self) -> AskFailures:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.console import actions
+from taskconsole.console.aim import Aim
 from taskconsole.console.columns.tasks import FOUND
 from taskconsole.console.format import count
 from taskconsole.console.lines import Line, facts
@@ -19,6 +21,8 @@ from taskconsole.model.stats import TaskRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.binding import BindingType
+
     from taskconsole.console.look import Look
 
 __all__ = ["FindView"]
@@ -30,6 +34,9 @@ class FindView(TableView[TaskRow]):
     NAME = "find"
     COLUMNS = FOUND
     EMPTY = "nothing found"
+    ACTIONS = (*actions.TABLE, *actions.TASK)
+    GROUPS = ("a task", "tables", "marks", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.TASK)]
 
     def __init__(self, look: Look) -> None:
         super().__init__(look)
@@ -41,6 +48,15 @@ class FindView(TableView[TaskRow]):
         if place != self.place:
             self._stopped = False
         super().open(place)
+
+    @property
+    def aim(self) -> Aim:
+        """What is marked or selected."""
+        return Aim(
+            rows=tuple(self.chosen()),
+            hidden=self.marked_out_of_sight,
+            everything="a marks all that were found, then d deletes them",
+        )
 
     @property
     def question(self) -> Seek | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.console.aim import Aim
 from taskconsole.console.place import Place
 from taskconsole.console.queries import Window
 from taskconsole.console.views.inbrief import task_lines
@@ -60,6 +61,11 @@ class PagedView(TableView[TaskRow]):
         """What is loaded."""
         value = None if self.answer is None else self.answer.value
         return value if isinstance(value, Window) else Window((), 0, 0)
+
+    @property
+    def aim(self) -> Aim:
+        """What is marked, else what is selected."""
+        return Aim(rows=tuple(self.chosen()), hidden=self.marked_out_of_sight)
 
     def loaded(self) -> Sequence[TaskRow]:
         """The rows of the window."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from taskconsole.backends.commands import Enqueue, PauseQueue, ResumeQueue
 from taskconsole.console import actions, header
+from taskconsole.console.aim import Aim
 from taskconsole.console.columns.queues import QUEUES, QueueRow
-from taskconsole.console.dialogs.enqueue import EnqueueForm
 from taskconsole.console.format import count
 from taskconsole.console.lines import Tone, beside, rule
 from taskconsole.console.link import Link, Phase
@@ -19,6 +18,7 @@ from taskconsole.console.safe import safe
 from taskconsole.console.views.around import due_lines, why_lines, worker_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.console.widgets.eventlog import EventLog
+from taskconsole.model.state import State
 from taskconsole.model.verdict import Level, judge
 
 if TYPE_CHECKING:
@@ -47,9 +47,14 @@ class QueuesView(TableView[QueueRow]):
     NAME = "queues"
     COLUMNS = QUEUES
     TITLED = False
-    ACTIONS = (*actions.QUEUES, *(a for a in actions.TABLE if a.id != "table.open"))
-    GROUPS = ("queues", "tables", "marks", "columns", "events", "moving")
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.QUEUES)]
+    ACTIONS = (
+        *actions.QUEUES[:1],
+        *actions.QUEUE,
+        *actions.QUEUES[1:],
+        *(a for a in actions.TABLE if a.id != "table.open"),
+    )
+    GROUPS = ("a queue", "queues", "tables", "marks", "columns", "events", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.QUEUES), *actions.bindings(actions.QUEUE)]
     DEFAULT_CSS = """
     QueuesView {
         & > .grid { height: 8; }
@@ -99,6 +104,15 @@ class QueuesView(TableView[QueueRow]):
     def key(self, row: QueueRow) -> str:
         """Its name."""
         return row.stats.name
+
+    @property
+    def aim(self) -> Aim:
+        """The selected queue, and its pending tasks."""
+        row = self.grid.selected
+        if row is None:
+            return Aim()
+        stats = row.stats
+        return Aim(queue=stats.name, paused=stats.paused is not None, state=State.PENDING, count=stats.pending)
 
     def inside(self, row: QueueRow) -> Place:
         """Its pending tasks."""
@@ -197,26 +211,3 @@ class QueuesView(TableView[QueueRow]):
     def action_next_pane(self) -> None:
         """From the table to the events and back."""
         (self.grid if self.log_of_events.has_focus else self.log_of_events).focus()
-
-    def action_pause(self) -> None:
-        """Pause the selected queue, or resume it if it is paused."""
-        row = self.grid.selected
-        if row is None:
-            self.say("there is no queue to pause", ok=False)
-        elif row.stats.paused is None:
-            self.send(PauseQueue(queue=row.stats.name, by=self.look.operator), f"pausing {row.stats.name}")
-        else:
-            self.send(ResumeQueue(queue=row.stats.name, by=self.look.operator), f"resuming {row.stats.name}")
-
-    def action_enqueue(self) -> None:
-        """Open the form for a task, for the selected queue unless another is typed."""
-        if len(self.app.screen_stack) > 1:
-            # A second key press that came before the form could take it.
-            return
-        row = self.grid.selected
-        queue = row.stats.name if row is not None else "task_queue"
-        self.app.push_screen(EnqueueForm(queue, glyphs=self.look.glyphs), self._enqueue)
-
-    def _enqueue(self, command: Enqueue | None) -> None:
-        if command is not None:
-            self.send(command, f"enqueueing {command.task} on {command.queue}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.console import actions
+from taskconsole.console.aim import Aim
 from taskconsole.console.columns.schedules import when_text
 from taskconsole.console.format import day_and_time, in_or_ago
 from taskconsole.console.lines import Line, Tone
@@ -18,6 +20,8 @@ from taskconsole.model.schedule_info import ScheduleInfo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.binding import BindingType
+
 __all__ = ["ScheduleView"]
 
 
@@ -25,6 +29,14 @@ class ScheduleView(TextView):
     """Known by queue and name."""
 
     NAME = "schedule"
+    ACTIONS = (*actions.DETAIL, *actions.SCHEDULE)
+    GROUPS: ClassVar[tuple[str, ...]] = ("a schedule", "texts", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.SCHEDULE)]
+
+    @property
+    def aim(self) -> Aim:
+        """This schedule."""
+        return Aim(queue=self.place.queue, schedule=self.info)
 
     @property
     def question(self) -> AskSchedule:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.console import actions
+from taskconsole.console.aim import Aim
 from taskconsole.console.columns.schedules import SCHEDULES, when_text
 from taskconsole.console.format import count, day_and_time, in_or_ago
 from taskconsole.console.lines import Line, facts
@@ -19,6 +21,8 @@ from taskconsole.model.schedule_info import ScheduleInfo, ScheduleState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.binding import BindingType
 
     from taskconsole.model.definition import Definition
     from taskconsole.model.firing import RunRecord
@@ -39,6 +43,15 @@ class SchedulesView(TableView[ScheduleInfo]):
     NAME = "schedules"
     COLUMNS = SCHEDULES
     EMPTY = "no schedule"
+    ACTIONS = (*actions.TABLE, *actions.SCHEDULE)
+    GROUPS: ClassVar[tuple[str, ...]] = ("a schedule", "tables", "marks", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.SCHEDULE)]
+
+    @property
+    def aim(self) -> Aim:
+        """The selected schedule."""
+        info = self.grid.selected
+        return Aim(queue=self.place.queue if info is None else info.queue, schedule=info)
 
     @property
     def question(self) -> AskSchedules:

@@ -111,6 +111,10 @@ class TableView(View, Generic[T]):
         """Where Enter leads."""
         return None
 
+    def spoken(self) -> list[str]:
+        """What else the title says; safe."""
+        return []
+
     @property
     def start(self) -> int:
         """How many rows of the list come before those that are loaded."""
@@ -127,6 +131,11 @@ class TableView(View, Generic[T]):
     def filter_text(self) -> str:
         """The filter that is in force."""
         return self._filter.text
+
+    @property
+    def filter_words(self) -> tuple[str, ...]:
+        """The words of it, as typed."""
+        return self._filter.words
 
     def open(self, place: Place) -> None:
         """Another list than before begins at its first row."""
@@ -171,13 +180,12 @@ class TableView(View, Generic[T]):
     def paint_title(self, shown: int) -> None:
         """One line: what is shown, how much of it, and what keeps the rest from being shown."""
         width = self.size.width
-        spoken: list[str] = []
+        spoken = self.spoken()
         if self._filter:
             of = f"{count(len(self.loaded()))} loaded of {count(self.total)}" if self.PAGED else count(self.total)
             spoken.append(f"filter {safe(self._filter.text, 60)}: {count(shown)} of {of}")
         if self.grid.marks:
-            there = {self.key(row) for row in self.grid.rows}
-            hidden = len(self.grid.marks - there)
+            hidden = self.marked_out_of_sight
             out_of_sight = f" ({count(hidden)} not in sight)" if hidden else ""
             spoken.append(f"{count(len(self.grid.marks))} marked{out_of_sight}")
         tone = Tone.TITLE
@@ -233,11 +241,20 @@ class TableView(View, Generic[T]):
         return False
 
     def chosen(self) -> list[T]:
-        """The marked rows that are loaded, else the selected one."""
-        marked = self.grid.marked_rows()
-        if marked:
-            return marked
+        """The marked rows, in sight or not, else the selected one."""
+        if self.grid.marks:
+            return list(self.grid.marks.values())
         return [] if self.grid.selected is None else [self.grid.selected]
+
+    @property
+    def marked_out_of_sight(self) -> int:
+        """How many of the marked rows a filter hides, or are not loaded."""
+        return len(self.grid.marks.keys() - {self.key(row) for row in self.grid.rows})
+
+    def acted(self) -> None:
+        """What was marked is done."""
+        if self.grid.marks:
+            self.grid.action_unmark()
 
     def copied(self) -> tuple[str, str]:
         """The names of what is chosen, one in a line."""

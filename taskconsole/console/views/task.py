@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.console import actions
+from taskconsole.console.aim import Aim
 from taskconsole.console.format import clock, count, day_and_time, duration, in_or_ago, size
 from taskconsole.console.lines import Line, Tone
 from taskconsole.console.pretty import pretty
@@ -17,6 +19,8 @@ from taskconsole.model.stats import TaskRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.binding import BindingType
+
     from taskconsole.model.detail import Attempt
 
 __all__ = ["TaskView"]
@@ -26,13 +30,22 @@ class TaskView(TextView):
     """Opened from a row; read again while it is shown, as long as the task is there."""
 
     NAME = "task"
-    GROUPS: ClassVar[tuple[str, ...]] = ("texts", "columns", "moving")
+    ACTIONS = (*actions.DETAIL, *(a for a in actions.TASK if a.id != "task.delete_all"))
+    GROUPS: ClassVar[tuple[str, ...]] = ("a task", "texts", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.TASK)]
 
     @property
     def row(self) -> TaskRow | None:
         """The row it was opened from, or what has been read since."""
         subject = self.place.subject
         return subject if isinstance(subject, TaskRow) else None
+
+    @property
+    def aim(self) -> Aim:
+        """This task, as it was seen last."""
+        if self.row is None:
+            return Aim()
+        return Aim(rows=(self.detail.row if self.detail is not None else self.row,), queue=self.row.queue)
 
     @property
     def question(self) -> AskTask | None:

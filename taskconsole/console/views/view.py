@@ -9,15 +9,15 @@ from textual.widget import Widget
 
 from taskconsole.backends.base import Can
 from taskconsole.console.actions import Action, Danger
+from taskconsole.console.aim import Aim
 from taskconsole.console.link import Link
-from taskconsole.console.messages import Ask, Go, Say, Send
+from taskconsole.console.messages import Ask, Go, Say
 from taskconsole.console.place import Place
 from taskconsole.console.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.backends.commands import Command
     from taskconsole.console.look import Look
     from taskconsole.console.queries import Answer, Query
     from taskconsole.model.event import Event
@@ -68,6 +68,14 @@ class View(Widget):
     def filter_text(self) -> str:
         """The filter that is in force."""
         return ""
+
+    @property
+    def aim(self) -> Aim:
+        """What an action would be done to."""
+        return Aim()
+
+    def acted(self) -> None:
+        """What the aim was is done: nothing is marked any more."""
 
     def copied(self) -> tuple[str, str]:
         """What `y` copies, and what that is; an empty text when nothing is selected."""
@@ -161,10 +169,6 @@ class View(Widget):
     def say(self, text: str, *, ok: bool = True) -> None:
         """Put a sentence on the line of the last action."""
         self.post_message(Say(text, ok))
-
-    def send(self, command: Command, doing: str) -> None:
-        """Have a command carried out."""
-        self.post_message(Send(command, doing))
 
     def allowed(self, action: Action) -> bool:
         """Whether an action has a key here and now."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.console import actions
+from taskconsole.console.aim import Aim
 from taskconsole.console.columns.workers import WorkerRow, by_process
 from taskconsole.console.format import count, day_and_time, duration, in_or_ago, size
 from taskconsole.console.lines import Line, Tone
@@ -14,6 +16,8 @@ from taskconsole.console.views.textview import TextView, entry, headline
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.binding import BindingType
+
 __all__ = ["WorkerView"]
 
 
@@ -21,6 +25,15 @@ class WorkerView(TextView):
     """Known by its id."""
 
     NAME = "worker"
+    ACTIONS = (*actions.DETAIL, *actions.WORKER)
+    GROUPS: ClassVar[tuple[str, ...]] = ("a worker", "texts", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.WORKER)]
+
+    @property
+    def aim(self) -> Aim:
+        """This worker."""
+        row = self.row
+        return Aim() if row is None else Aim(worker=row.parts)
 
     @property
     def question(self) -> AskWorkers:

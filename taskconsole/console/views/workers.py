@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from taskconsole.console import actions
+from taskconsole.console.aim import Aim
 from taskconsole.console.columns.workers import WORKERS, WorkerRow, by_process
 from taskconsole.console.format import day_and_time, duration
 from taskconsole.console.lines import Line, facts
@@ -14,6 +16,8 @@ from taskconsole.console.views.tableview import TableView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.binding import BindingType
 
 __all__ = ["WorkersView"]
 
@@ -28,6 +32,15 @@ class WorkersView(TableView[WorkerRow]):
     NAME = "workers"
     COLUMNS = WORKERS
     EMPTY = "no worker has registered"
+    ACTIONS = (*actions.TABLE, *actions.WORKER)
+    GROUPS: ClassVar[tuple[str, ...]] = ("a worker", "tables", "marks", "columns", "moving")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.WORKER)]
+
+    @property
+    def aim(self) -> Aim:
+        """The selected worker."""
+        row = self.grid.selected
+        return Aim() if row is None else Aim(worker=row.parts)
 
     @property
     def question(self) -> AskWorkers:

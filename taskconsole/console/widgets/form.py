@@ -56,10 +56,10 @@ class Switch(Painted, can_focus=True):
     class Accepted(Message):
         """Enter was pressed on it, as on any field of the form."""
 
-    def __init__(self, text: str, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name for it)
+    def __init__(self, text: str, *, on: bool = False, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id)
         self._text = text
-        self.on = False
+        self.on = on
 
     def draw(self, y: int) -> Line:
         """A box, its text, and how to change it when the keys go here."""

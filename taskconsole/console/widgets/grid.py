@@ -89,8 +89,8 @@ class Grid(Painted, Generic[T], can_focus=True):
         """How many there are, loaded or not."""
         self.cursor = 0
         """The index of the selected row, in the whole list."""
-        self.marks: set[str] = set()
-        """Keys of marked rows, those that are not shown included."""
+        self.marks: dict[str, T] = {}
+        """The marked rows by their keys, as they were seen last; those that are not shown included."""
         self.wide = False
         self.sorted_by: tuple[int, bool] | None = None
         """The column by which the rows are sorted, and whether downwards; for the heading only."""
@@ -116,6 +116,8 @@ class Grid(Painted, Generic[T], can_focus=True):
         before = self._key_at(self.cursor)
         was_at = self.cursor
         self.rows, self._now, self.start = rows, now, start
+        if self.marks:
+            self.marks.update({key: row for row in rows if (key := self._key(row)) in self.marks})
         self.total = start + len(rows) if total is None else max(total, start + len(rows))
         self._asked = -1
         self.cursor = max(0, min(self._index_of(before, was_at), self.total - 1))
@@ -203,10 +205,11 @@ class Grid(Painted, Generic[T], can_focus=True):
 
     def action_mark(self) -> None:
         """Mark the selected row, or take its mark away, and go on to the next."""
-        key = self._key_at(self.cursor)
-        if key is not None:
-            self.marks.symmetric_difference_update({key})
-            self._anchor = key
+        row = self.selected
+        if row is not None:
+            self._anchor = key = self._key(row)
+            if self.marks.pop(key, None) is None:
+                self.marks[key] = row
             self.post_message(self.Marked())
         self.go(self.cursor + 1)
 
@@ -234,10 +237,6 @@ class Grid(Painted, Generic[T], can_focus=True):
         if event.y > 0 and index < self.total:
             self.go(index)
 
-    def marked_rows(self) -> list[T]:
-        """The marked rows that are loaded."""
-        return [row for row in self.rows if self._key(row) in self.marks]
-
     def go(self, index: int) -> None:
         """Put the cursor on a row by its index in the whole list."""
         before = self._key_at(self.cursor)
@@ -248,7 +247,7 @@ class Grid(Painted, Generic[T], can_focus=True):
         self._want()
 
     def _mark(self, rows: Iterable[T]) -> None:
-        self.marks.update(map(self._key, rows))
+        self.marks.update({self._key(row): row for row in rows})
         self.post_message(self.Marked())
         self.repaint()
 
