@@ -274,6 +274,14 @@ EVERYWHERE = (
         footer=False,
     ),
     Action(
+        id="app.reveal",
+        key="R",
+        name="reveal",
+        label="show secrets",
+        tooltip="Show arguments named like secrets, while unlocked; or not.",
+        footer=False,
+    ),
+    Action(
         id="app.pace",
         key="plus",
         shown="+",

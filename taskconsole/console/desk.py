@@ -6,6 +6,7 @@ It owns the way from view to view; what a view shows is its own business.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
@@ -99,6 +100,8 @@ class Desk(Screen[None]):
         self.hands = Hands(self, errands, keys, clock=clock)
         self._watch = watch
         self._history = history
+        self._masked = look.masked
+        """What is not shown, unless somebody wants it shown."""
         self._asking = False
         self._offers: list[str] = []
         self._link = Link()
@@ -183,7 +186,9 @@ class Desk(Screen[None]):
         self.footer.show(header.footer(self.offered(), width))
 
     def tick(self) -> None:
-        """Once a second; a live screen is painted by its readings alone."""
+        """Once a second; a live screen is painted by its readings alone. What locks itself hides the secrets."""
+        if self.look.masked != self._masked and self.hands.is_locked:
+            self.show_secrets(shown=False)
         if self._link.phase is not Phase.LIVE or self._link.stale_for(time.monotonic()) is not None:
             self.paint()
             self.view.show_link(self._link)
@@ -250,6 +255,7 @@ class Desk(Screen[None]):
         self.workers.cancel_group(self, "hands")
         self.hands = Hands(self, errands, self._keys, clock=self._clock)
         self.look, self._address, self._link, self._found = look, address, Link(), []
+        self._masked = look.masked
         for view in self._views.values():
             if view.is_mounted:
                 await view.remove()
@@ -305,10 +311,13 @@ class Desk(Screen[None]):
         """The tasks there are, as far as is known."""
         return ()
 
-    @property
-    def masked(self) -> Sequence[str]:
-        """Globs: arguments of such names are not shown."""
-        return self.look.masked
+    def show_secrets(self, *, shown: bool) -> None:
+        """Show arguments that are named like secrets, or not."""
+        self.look = replace(self.look, masked=() if shown else self._masked)
+        for view in self._views.values():
+            view.look_so(self.look)
+        self._watch(None)
+        self._watch(self.view.question)
 
     async def ask(self, dialog: ModalScreen[T]) -> T | None:
         """Show a dialog and wait for what is answered; None also when another is there."""
@@ -339,6 +348,10 @@ class Desk(Screen[None]):
     def action_undo_list(self) -> None:
         """Choose what to take back."""
         self._have_done(self.hands.undo_list)
+
+    def action_reveal(self) -> None:
+        """Show secrets, or hide them."""
+        self._have_done(self.hands.toggle_secrets)
 
     def action_lock(self) -> None:
         """Unlock for a while, or lock."""

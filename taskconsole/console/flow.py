@@ -64,12 +64,11 @@ class Stage(Protocol):
     def task_names(self) -> Sequence[str]:
         """The tasks there are, as far as is known."""
 
-    @property
-    def masked(self) -> Sequence[str]:
-        """Globs: arguments of such names are not shown."""
-
     async def ask(self, dialog: ModalScreen[T]) -> T | None:
         """Show a dialog and wait for what is answered."""
+
+    def show_secrets(self, *, shown: bool) -> None:
+        """Show arguments that are named like secrets, or not."""
 
     def show_status(self, text: str, *, ok: bool = True) -> None:
         """Say something on the line of the last action."""

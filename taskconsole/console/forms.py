@@ -51,7 +51,7 @@ async def _clone(stage: Stage, aim: Aim) -> Enqueue | None:
     if not aim.rows:
         raise NoOrder("no task is selected")
     try:
-        entry = entry_of(aim.rows[0], stage.masked)
+        entry = entry_of(aim.rows[0], stage.look.masked)
     except EntryError as error:
         raise NoOrder(str(error)) from None
     return await stage.ask(EnqueueForm(entry, stage.task_names, glyphs=stage.look.glyphs))
@@ -71,7 +71,7 @@ async def _add_schedule(stage: Stage, aim: Aim) -> Command | None:
 
 async def _schedule(stage: Stage, aim: Aim, *, edited: bool) -> Command | None:
     try:
-        entry = entry_of_schedule(aim.schedule, aim.queue or DEFAULT, stage.masked)
+        entry = entry_of_schedule(aim.schedule, aim.queue or DEFAULT, stage.look.masked)
     except EntryError as error:
         raise NoOrder(str(error)) from None
     look = stage.look

@@ -54,6 +54,11 @@ class Hands:
         return self._errands.lock
 
     @property
+    def is_locked(self) -> bool:
+        """Nothing may be written now."""
+        return self.lock.state(self._clock()) is not Writes.OPEN
+
+    @property
     def lock_words(self) -> str:
         """The word for the header."""
         return self.lock.words(self._clock())
@@ -96,6 +101,15 @@ class Hands:
                 self._stage.show_status("locked: nothing is written from here")
             case Writes.LOCKED:
                 await self._unlock()
+
+    async def toggle_secrets(self, pressed: int) -> None:
+        """Show what is masked, as long as something may be written; or hide it."""
+        if not self._stage.look.masked:
+            self._stage.show_secrets(shown=False)
+            self._stage.show_status("secrets are hidden")
+        elif await self._may(pressed):
+            self._stage.show_secrets(shown=True)
+            self._stage.show_status("secrets are shown until this console is locked; R hides them", ok=False)
 
     async def _unlock(self) -> None:
         name = self.lock.name

@@ -6,18 +6,15 @@ What comes out is safe for a terminal, whatever went in.
 from __future__ import annotations
 
 import json
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.console.safe import safe
+from taskconsole.console.secrets import MASK, concealed_text, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MASK", "masked", "pretty"]
-
-MASK = "***"
-"""What stands for a secret."""
+__all__ = ["masked", "pretty"]
 
 DEEPEST = 40
 """Levels that are laid out; what is nested deeper stands in one line."""
@@ -39,7 +36,8 @@ def pretty(payload: bytes, secrets: Sequence[str] = ()) -> list[str]:
         value = json.loads(payload, parse_constant=_constant)
     except (ValueError, RecursionError):
         # Not JSON, a number of thousands of digits, or brackets without end.
-        return [safe(line, LONGEST) for line in payload.decode("utf-8", "backslashreplace").split("\n")[:MOST_LINES]]
+        text = concealed_text(payload.decode("utf-8", "backslashreplace"), secrets)
+        return [safe(line, LONGEST) for line in text.split("\n")[:MOST_LINES]]
     lines: list[str] = []
     _lay_out(masked(value, secrets), "", "", lines, 0)
     if len(lines) > MOST_LINES:
@@ -53,18 +51,12 @@ def masked(value: Any, secrets: Sequence[str], depth: int = 0) -> Any:
         return value
     if isinstance(value, dict):
         return {
-            name: MASK
-            if any(fnmatchcase(name.lower(), glob.lower()) for glob in secrets)
-            else masked(inner, secrets, depth + 1)
+            name: MASK if is_secret(name, secrets) else masked(inner, secrets, depth + 1)
             for name, inner in value.items()
         }
     if isinstance(value, list):
         return [masked(inner, secrets, depth + 1) for inner in value]
     return value
-
-
-def _is_secret(name: str, secrets: Sequence[str]) -> bool:
-    return any(fnmatchcase(name.lower(), glob.lower()) for glob in secrets)
 
 
 def _constant(name: str) -> str:

@@ -13,6 +13,7 @@ from taskconsole.console.lines import Line, Tone
 from taskconsole.console.pretty import pretty
 from taskconsole.console.queries import AskSchedule
 from taskconsole.console.safe import safe
+from taskconsole.console.secrets import concealed_text
 from taskconsole.console.views.schedules import instants, last_words
 from taskconsole.console.views.textview import TextView, entry, headline
 from taskconsole.model.schedule_info import ScheduleInfo
@@ -106,7 +107,7 @@ class ScheduleView(TextView):
         raw = b"" if self.info is None else self.info.raw
         words = ["taskconsole", "schedules", "show", "-q", self.place.queue, "--", self.place.key]
         return [
-            ("definition", raw.decode("utf-8", "backslashreplace")),
+            ("definition", concealed_text(raw.decode("utf-8", "backslashreplace"), self.look.masked)),
             ("command", shlex.join(words)),
             *super().copies(),
         ]

@@ -12,6 +12,7 @@ from taskconsole.console.lines import Line, Tone
 from taskconsole.console.pretty import pretty
 from taskconsole.console.queries import AskTask
 from taskconsole.console.safe import safe
+from taskconsole.console.secrets import concealed_text
 from taskconsole.console.views.textview import TextView, entry, headline
 from taskconsole.model.detail import TaskDetail
 from taskconsole.model.stats import TaskRow
@@ -103,7 +104,7 @@ class TaskView(TextView):
         if row is None:
             return []
         payload = detail.payload if detail is not None else row.payload
-        found = [("payload", payload.decode("utf-8", "backslashreplace"))]
+        found = [("payload", concealed_text(payload.decode("utf-8", "backslashreplace"), self.look.masked))]
         if row.error:
             found.append(("error", row.error))
         if detail is not None and detail.attempts and detail.attempts[0].traceback:

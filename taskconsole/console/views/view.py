@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.widget import Widget
@@ -14,6 +15,7 @@ from taskconsole.console.link import Link
 from taskconsole.console.messages import Ask, Go, Say
 from taskconsole.console.place import Place
 from taskconsole.console.safe import safe
+from taskconsole.console.secrets import concealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +96,11 @@ class View(Widget):
 
     # -- what it is told
 
+    def look_so(self, look: Look) -> None:
+        """Be like this from now on; what was shown otherwise has to be asked for again."""
+        self.look = look
+        self.answer = None
+
     def open(self, place: Place) -> None:
         """Show this from now on; what was known of it, when one comes back, stands until there is better."""
         if place != self.place:
@@ -109,11 +116,10 @@ class View(Widget):
         """A newer answer; one to another question is of no use any more."""
         if answer.query != self.question:
             return
+        answer = replace(answer, value=concealed(answer.value, self.look.masked))
         if answer.error and not answer.void and self.answer is not None and self.answer.value is not None:
             # What was known stays, and says why it is old.
-            self.answer = type(answer)(
-                query=answer.query, value=self.answer.value, error=answer.error, at=self.answer.at, took=answer.took
-            )
+            self.answer = replace(answer, value=self.answer.value, at=self.answer.at)
         else:
             self.answer = answer
         self.paint()
