@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from taskconsole.model.server import ServerDetail
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
+    from taskconsole.model.trace import Issued
 
 __all__ = ["Applied", "Backend", "Can", "Foreseen"]
 
@@ -90,6 +91,9 @@ class Backend(Protocol):
     @property
     def commands(self) -> int:
         """Commands sent so far, for whatever reason."""
+
+    def issued(self) -> tuple[Issued, ...]:
+        """The newest commands sent, those of the operator's actions first; reads nothing from Redis."""
 
     def overview(self) -> Overview:
         """Read every queue in one bounded pipeline."""

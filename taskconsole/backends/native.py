@@ -47,6 +47,7 @@ from taskconsole.store.keys import DEFAULT_QUEUE, Namespace, check_queue_name
 from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
+from taskconsole.store.trace import Trace
 from taskconsole.store.wire import Wire
 from taskconsole.store.workers import WorkerStore
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from taskconsole.model.server import ServerDetail
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
+    from taskconsole.model.trace import Issued
     from taskconsole.store.call import Call
 
 __all__ = ["NativeBackend"]
@@ -93,9 +95,10 @@ class NativeBackend:
     def __init__(self, settings: Settings, queues: tuple[str, ...] = ()) -> None:
         self.settings, self.address = settings, settings.address
         self._names = Namespace(settings.prefix)
-        self._read = Wire(settings)
-        self._act = Wire(settings)
-        self._look = Wire(settings)
+        self._trace = Trace()
+        self._read = Wire(settings, trace=self._trace)
+        self._act = Wire(settings, trace=self._trace, acting=True)
+        self._look = Wire(settings, trace=self._trace)
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
         self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
         self._delayed = DelayedTasks(self._names, self._repeat_all)
@@ -121,6 +124,10 @@ class NativeBackend:
     def commands(self) -> int:
         """Commands sent so far; what the listening connection sends is not worth counting."""
         return self._read.sent + self._look.sent + self._act.sent
+
+    def issued(self) -> tuple[Issued, ...]:
+        """The newest commands sent, those of the operator's actions first; the listening connection's are left out."""
+        return self._trace.newest()
 
     # -- reading
 

@@ -266,6 +266,15 @@ EVERYWHERE = (
         footer=False,
     ),
     Action(
+        id="app.trace",
+        key="at",
+        shown="@",
+        name="open('trace')",
+        label="commands sent",
+        tooltip="Every command this console sent, and how long it took.",
+        footer=False,
+    ),
+    Action(
         id="app.lock",
         key="U",
         name="lock",

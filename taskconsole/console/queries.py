@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from taskconsole.model.server import ServerDetail
     from taskconsole.model.state import State
     from taskconsole.model.stats import TaskRow, WorkerInfo
+    from taskconsole.model.trace import Issued
 
 __all__ = [
     "Answer",
@@ -33,6 +34,7 @@ __all__ = [
     "AskServer",
     "AskTask",
     "AskTasks",
+    "AskTrace",
     "AskWorkers",
     "Found",
     "Query",
@@ -204,6 +206,17 @@ class AskHistory:
     def read(self, backend: Backend, _tell: Callable[[object], bool]) -> tuple[Event, ...]:
         """Oldest first."""
         return tuple(backend.history(self.queue or None, self.count))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskTrace:
+    """The commands that were sent lately; Redis is not asked for it."""
+
+    every: ClassVar[float] = 1.0
+
+    def read(self, backend: Backend, _tell: Callable[[object], bool]) -> tuple[Issued, ...]:
+        """Those of the operator's actions first."""
+        return backend.issued()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from taskconsole.config import Settings
     from taskconsole.store.call import Call
+    from taskconsole.store.trace import Trace
 
 __all__ = ["AsyncWire", "Wire", "check_version", "parsed", "translate"]
 
@@ -130,15 +131,20 @@ class Wire:
     Args:
         settings: Where to connect.
         timeout: Seconds to wait for an answer; `settings.timeout` by default.
+        trace: Remembers what is sent; nothing does by default, which costs nothing.
+        acting: Whether what is sent here is what an operator wants done, for the trace.
     """
 
-    def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, timeout: float | None = None, trace: Trace | None = None, acting: bool = False
+    ) -> None:
         self.address = settings.address
         self._timeout = settings.timeout if timeout is None else timeout
         self._dialer = Dialer(settings, self._timeout)
         self._connection: Any = None
         self._owner = 0
         self._lock = threading.Lock()
+        self._send = self._exchange if trace is None else trace.around(self._exchange, acting=acting)
         self.sent = 0
         """Commands sent so far."""
 
@@ -150,7 +156,7 @@ class Wire:
             StoreError: Redis refused; nothing was done unless the transition says otherwise.
         """
         with self._lock:
-            reply = self._exchange([call])[0]
+            reply = self._send([call])[0]
         if isinstance(reply, Exception):
             raise translate(reply, self.address)
         return parsed(call, reply, self.address)
@@ -160,7 +166,7 @@ class Wire:
         if not calls:
             return []
         with self._lock:
-            replies = self._exchange(calls)
+            replies = self._send(calls)
         return [_read_reply(call, reply, self.address) for call, reply in zip(calls, replies, strict=True)]
 
     def _exchange(self, calls: Sequence[Call[Any]]) -> list[Any]:

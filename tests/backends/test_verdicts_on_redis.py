@@ -768,8 +768,8 @@ def test_what_a_reading_costs(doctor, queues, workers):
             doctor.worker(f"q{n}", f"w{w}")
     backend = NativeBackend(Settings(url=doctor.url))
     trips: list[int] = []
-    exchange = backend._read._exchange
-    backend._read._exchange = lambda calls: (trips.append(len(calls)), exchange(calls))[1]
+    exchange = backend._read._send
+    backend._read._send = lambda calls: (trips.append(len(calls)), exchange(calls))[1]
     with closing(backend):
         backend.overview()
         trips.clear()

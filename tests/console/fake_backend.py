@@ -146,6 +146,7 @@ class FakeBackend:
         self.foresights = []
         self.foresee_failure = None
         self.loopback = True
+        self.sent = []
         self.closed = False
         self.commands = 0
         self.worker_infos = []
@@ -161,6 +162,9 @@ class FakeBackend:
         self.look_failure = None
         self._published = []
         self._lock = threading.Condition()
+
+    def issued(self):
+        return tuple(self.sent)
 
     def overview(self):
         self.gate.wait(20)

@@ -133,3 +133,16 @@ def test_whatever_writes_says_what_it_needs():
         writes = action.danger > actions.Danger.NONE
         assert writes == (bool(action.verb) or action.id in {"app.undo", "app.undos"})
         assert not writes or action.needs
+
+
+WIDGETS = [
+    path for path in SOURCES if path.parent.name in {"widgets", "views", "dialogs"} or path.stem in {"desk", "app"}
+]
+
+
+@pytest.mark.parametrize("path", WIDGETS, ids=lambda path: path.stem)
+def test_no_method_is_taken_for_a_key(path):
+    """Textual calls `key_x` and `_key_x` of a widget when x is pressed; `at` is a key, too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert not node.name.startswith(("key_", "_key_")), f"{path.name}:{node.lineno}"

@@ -18,6 +18,7 @@ from taskconsole.console.keystrokes import Keystrokes
 from taskconsole.console.lock import UNLOCKED_FOR
 from taskconsole.console.place import Place
 from taskconsole.model.state import State
+from taskconsole.model.trace import Issued
 from tests.console.fake_backend import FakeBackend
 from tests.console.screens import lines_of, running, text_of, until, until_shown
 from tests.console.test_acting import DEAD, DELAYED, PENDING, full
@@ -401,3 +402,19 @@ async def test_the_read_only_console_asks_nothing_and_offers_nothing_that_writes
     assert backend.applied == []
     assert backend.foresights == []
     assert isinstance(backend, FakeBackend)
+
+
+async def test_the_log_of_commands_shows_what_was_sent_for_actions_first():
+    backend = full()
+    common = {"at": 1.79e9, "size": 120, "took": 0.002}
+    backend.sent = [
+        Issued(number=7, name="take.lua", keys=("mail", "{mail}:trash:x"), acting=True, **common),
+        Issued(number=8, name="LLEN", keys=("a\x1b[2J",), together=3, answer="no answer", **common),
+    ]
+    async with running(backend, size=(120, 30)) as pilot:
+        await pilot.press("at")
+        await until_shown(pilot.app, "commands sent   1 for actions, 1 to show things")
+        rows = [line for line in lines_of(pilot.app) if "ACTION" in line or "show  " in line]
+        assert "take.lua" in rows[0]
+        assert "no answer" in rows[1]
+        assert "a␛[2J" in rows[1]

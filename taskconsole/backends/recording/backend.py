@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from taskconsole.model.server import ServerDetail
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
+    from taskconsole.model.trace import Issued
 
 __all__ = ["RecordingBackend", "recorded"]
 
@@ -66,6 +67,10 @@ class RecordingBackend:
     def commands(self) -> int:
         """Commands that the other one has sent."""
         return self._backend.commands
+
+    def issued(self) -> tuple[Issued, ...]:
+        """The newest commands that the other one has sent; not recorded."""
+        return self._backend.issued()
 
     def overview(self) -> Overview:
         """Read every queue."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from taskconsole.model.server import ServerDetail
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
+    from taskconsole.model.trace import Issued
 
 __all__ = ["ReplayBackend"]
 
@@ -51,6 +52,10 @@ class ReplayBackend:
         self.address = ""
         """The server that was looked at."""
         self.position = 0.0
+
+    def issued(self) -> tuple[Issued, ...]:
+        """A recording sends nothing."""
+        return ()
 
     # -- what a recording knows besides
 

@@ -15,6 +15,7 @@ from taskconsole.console.views.schedule import ScheduleView
 from taskconsole.console.views.schedules import SchedulesView
 from taskconsole.console.views.task import TaskView
 from taskconsole.console.views.tasks import TasksView
+from taskconsole.console.views.trace import TraceView
 from taskconsole.console.views.worker import WorkerView
 from taskconsole.console.views.workers import WorkersView
 
@@ -42,6 +43,7 @@ VIEWS: dict[str, Callable[[Look], View]] = {
         RedisView,
         FailuresView,
         EventsView,
+        TraceView,
     )
 }
 """By their names in a `Place`."""

@@ -113,7 +113,7 @@ class Grid(Painted, Generic[T], can_focus=True):
 
     def show(self, rows: Sequence[T], now: float, *, start: int = 0, total: int | None = None) -> None:
         """Show these rows as of `now`; the cursor keeps its row, or its place if that row is gone."""
-        before = self._key_at(self.cursor)
+        before = self._name_at(self.cursor)
         was_at = self.cursor
         self.rows, self._now, self.start = rows, now, start
         if self.marks:
@@ -239,7 +239,7 @@ class Grid(Painted, Generic[T], can_focus=True):
 
     def go(self, index: int) -> None:
         """Put the cursor on a row by its index in the whole list."""
-        before = self._key_at(self.cursor)
+        before = self._name_at(self.cursor)
         self.cursor = max(0, min(index, self.total - 1))
         self._scroll(self.scroll_offset.y)
         self.repaint()
@@ -273,7 +273,7 @@ class Grid(Painted, Generic[T], can_focus=True):
         at = index - self.start
         return self.rows[at] if 0 <= at < len(self.rows) else None
 
-    def _key_at(self, index: int) -> str | None:
+    def _name_at(self, index: int) -> str | None:
         row = self._row(index)
         return None if row is None else self._key(row)
 
@@ -283,7 +283,7 @@ class Grid(Painted, Generic[T], can_focus=True):
         return next((self.start + i for i, row in enumerate(self.rows) if self._key(row) == key), default)
 
     def _tell(self, before: str | None) -> None:
-        after = self._key_at(self.cursor)
+        after = self._name_at(self.cursor)
         if after != before:
             self.post_message(self.Moved(after))
 
