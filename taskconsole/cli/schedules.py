@@ -444,7 +444,8 @@ def restore(context: click.Context, /, *, name: str, queue: str | None, wants_js
 
     with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(RestoreSchedule(name=name, queue=queue, by=operator_name()))
-    _say_applied(applied, name, queue, wants_json=wants_json)
+        where = backend.desk.get(name, queue).queue
+    _say_applied(applied, name, where, wants_json=wants_json)
     return 0
 
 
@@ -535,7 +536,7 @@ def _act(
     return 0
 
 
-def _say_applied(applied: Applied, name: str, queue: str | None, *, wants_json: bool) -> None:
+def _say_applied(applied: Applied, name: str, queue: str, *, wants_json: bool) -> None:
     if wants_json:
         write_json({"name": name, "queue": queue, "changed": applied.changed, "text": applied.text})
     say(applied.text)

@@ -578,7 +578,8 @@ def test_every_change_tells_json_what_it_did(cli):
 
     for command in ("pause", "resume", "trigger", "remove", "restore"):
         more = ["--yes"] if command == "remove" else []
-        told = cli("schedules", command, "bill", "-q", "mail", "--json", *more).json
+        # Also which queue it was, when that was not said.
+        told = cli("schedules", command, "bill", "--json", *more).json
         assert (told["name"], told["queue"], told["changed"]) == ("bill", "mail", True)
         assert told["text"]
 
