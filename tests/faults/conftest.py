@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from taskconsole.app import RegisteredTask
 from taskconsole.config import Settings
 from tests.faults import app as tasks
 from tests.faults.ledger import Ledger
+from tests.faults.schedulers import SchedulerProcess
 from tests.servers import WorkerProcess
 
 LEASE = 2.0
@@ -100,3 +103,21 @@ def make_producer() -> Iterator[Callable[..., Producer]]:
 def producer(make_producer: Callable[..., Producer], store_url: str) -> Producer:
     """A producer for the Redis under test."""
     return make_producer(store_url)
+
+
+@pytest.fixture
+def start(store_url: str, tmp_path: Path) -> Iterator[Callable[..., SchedulerProcess]]:
+    """Start schedulers: `start(url=…, environment=…, wait=True)`; their logs are shown when the test fails."""
+    made: list[SchedulerProcess] = []
+
+    def begin(url: str = store_url, *, wait: bool = True, **options: Any) -> SchedulerProcess:
+        made.append(SchedulerProcess(url, log=tmp_path / f"scheduler-{len(made)}.log", **options))
+        return made[-1].start() if wait else made[-1].launch()  # type: ignore[return-value]  # launch returns itself
+
+    yield begin
+    for scheduler in made:
+        if scheduler.running:
+            scheduler.signal(signal.SIGTERM)
+    for scheduler in made:
+        scheduler.stop()
+        print(f"--- scheduler {scheduler.pid}, {scheduler.log.name}\n{scheduler.output()}")

@@ -157,6 +157,21 @@ def wait_for_moment(client: redis.Redis, moment: float) -> None:
         time.sleep(min(rest, 0.5))
 
 
+def all_placed(client: redis.Redis, number: int) -> None:
+    wait_until(lambda: client.zcard(KEYS.next) == number, 60, f"{number} schedules have a next time")
+
+
+def all_decided(client: redis.Redis, moment: float, timeout: float = 20) -> None:
+    """Until no schedule has anything to do at or before `moment` any more."""
+    wait_until(lambda: client.zcount(KEYS.next, "-inf", moment) == 0, timeout, "everything due is decided")
+
+
+def who_sweeps(client: redis.Redis, schedulers: list[SchedulerProcess]) -> SchedulerProcess:
+    """The one that looks after the definitions and what is late: the one whose loss others must notice."""
+    name = wait_until(lambda: client.get(KEYS.sweeper), 20, "somebody looks after the definitions").decode()
+    return next((s for s in schedulers if f"-{s.pid}-" in name), schedulers[0])
+
+
 # -- what was fired
 
 
