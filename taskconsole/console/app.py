@@ -106,8 +106,6 @@ class Console(App[int]):
     """Here and not at the desk: Textual loads the styles of a default screen with those of the app."""
     DESK: ClassVar[type[Desk]] = Desk
     """The screen around the views."""
-    GROUPS: ClassVar[tuple[str, ...]] = ("everywhere", "views")
-    """The groups of `actions.GROUPS` that are there in every view."""
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
@@ -248,11 +246,15 @@ class Console(App[int]):
             self._driver.redraw()
         self.screen.refresh(layout=True)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of `actions.GROUPS` that are there now, in the order of the help."""
+        return (*self.desk.view.GROUPS, "everywhere", "views")
+
     def action_help(self) -> None:
         """The keys of this view."""
         if isinstance(self.screen, Desk):
-            names = (*self.desk.view.GROUPS, *self.GROUPS)
-            groups = [(name, self.desk.view.allowed_of(actions.GROUPS[name])) for name in names]
+            groups = [(name, self.desk.view.allowed_of(actions.GROUPS[name])) for name in self.groups]
             self.push_screen(HelpScreen(groups, glyphs=self.look.glyphs))
 
     def action_palette(self) -> None:
@@ -260,8 +262,7 @@ class Console(App[int]):
         if not isinstance(self.screen, Desk):
             return
         view = self.desk.view
-        names = (*view.GROUPS, *self.GROUPS)
-        found = [a for name in names for a in actions.GROUPS[name] if a.id != "app.palette" and view.allowed(a)]
+        found = [a for name in self.groups for a in actions.GROUPS[name] if a.id != "app.palette" and view.allowed(a)]
         options = [
             Option(action.label, action.tooltip, key_name(action.key_text, self.look.glyphs)) for action in found
         ]

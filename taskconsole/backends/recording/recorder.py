@@ -89,7 +89,7 @@ class Recorder:
 
     Args:
         sink: Where to write.
-        tell: Told, once, when the recording ends before its time.
+        tell: Told, once, when the recording ends before its time; may be set later.
         clock: Seconds by a clock that never goes back.
         time_of_day: Seconds since the epoch by this machine's clock.
     """
@@ -103,7 +103,7 @@ class Recorder:
         time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self._sink = sink
-        self._tell = tell
+        self.tell = tell
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
@@ -274,7 +274,7 @@ class Recorder:
 
     def _end(self, why: str) -> None:
         self.trouble = why
-        self._tell(f"the recording has ended: {why}")
+        self.tell(f"the recording has ended: {why}")
 
 
 def _tells_of_trouble(event: Event) -> bool:

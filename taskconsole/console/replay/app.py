@@ -34,7 +34,6 @@ class ReplayConsole(Console):
 
     CSS_PATH = "../desk.tcss"
     DESK: ClassVar[type[Desk]] = ReplayDesk
-    GROUPS: ClassVar[tuple[str, ...]] = ("replay", *Console.GROUPS)
 
     def __init__(self, recorded: Replayed, **options: Any) -> None:
         self._recorded = recorded
@@ -47,6 +46,11 @@ class ReplayConsole(Console):
     def make_feed(self, connect: Callable[[], Backend], interval: float, lock: Lock) -> ReplayFeed:  # noqa: ARG002 (no server)
         """From the recording."""
         return ReplayFeed(self._recorded, self.post_message)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What moves in time comes first."""
+        return ("replay", *super().groups)
 
     @property
     def replay(self) -> ReplayFeed:

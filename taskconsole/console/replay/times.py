@@ -48,7 +48,7 @@ def position_of(
             return here + (1 if text[0] == "+" else -1) * parse_interval(text[1:].strip())
         except ScheduleError:
             raise TimeError(_how(text)) from None
-    at = _hour_near(match, clock(here), clock(0.0)) if (match := _HOUR.fullmatch(text)) else _full(text)
+    at = _hour_near(match, clock(here), clock(0.0), clock(end)) if (match := _HOUR.fullmatch(text)) else _full(text)
     # What has the time that was typed has all of that second.
     position = moment(at + (LAST_OF_A_SECOND if at.is_integer() else 0.0))
     if not 0 <= position <= end + 1:
@@ -57,13 +57,13 @@ def position_of(
     return position
 
 
-def _hour_near(match: re.Match[str], now: float, began: float) -> float:
-    """That time on the day one is at; on the next when the recording began later on that day."""
+def _hour_near(match: re.Match[str], now: float, began: float, ended: float) -> float:
+    """That time on the day one is at, else on the one before or after if the recording is of that one."""
     seconds = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3] or 0)
     if seconds >= DAY:
         raise TimeError(_how(match[0]))
     at = now // DAY * DAY + seconds
-    return at if at >= began - 1 else at + DAY
+    return next((day for day in (at, at - DAY, at + DAY) if began - 1 < day <= ended + 1), at)
 
 
 def _full(text: str) -> float:
