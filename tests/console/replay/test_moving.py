@@ -111,7 +111,7 @@ def test_the_bar_shows_where_one_is_and_where_it_became_worse():
         == " 23:59:30 !------->--------!---------------- 00:09:30  2m30s of 10m00s  x5    "
     )
     assert bar(link(600.0)).endswith("-| 00:09:30  10m00s of 10m00s  ended")
-    assert {len(bar(link(p))) for p in (0, 5, 100, 600)} == {79}
+    assert {len(bar(link(p))) for p in (0, 5, 100, 600)} == {78}
 
 
 def test_the_bar_of_nothing_and_of_no_room_is_drawn():
