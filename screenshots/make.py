@@ -2,6 +2,7 @@
 
     python screenshots/make.py redis://localhost:6379/0      from that Redis
     python screenshots/make.py                               from scripted figures
+    python screenshots/make.py --replay FILE                 the first change of a recording, as `replay-80x24.svg`
 
 Writes `queues-80x24.svg`, `queues-160x45.svg` and the like beside itself, or into the directory of `--to`; a live
 system, such as `taskconsole demo`, is worth more than the script.
@@ -53,6 +54,18 @@ async def draw(connect: Callable[[], Any], address: str, size: tuple[int, int], 
         return app.export_screenshot(title="Taskconsole")
 
 
+async def draw_replay(file: Path, size: tuple[int, int]) -> str:
+    """The picture of a recording where a verdict or the link changed first."""
+    recording = importlib.import_module("taskconsole.backends.recording.reader").Recording(file)
+    backend = importlib.import_module("taskconsole.backends.recording.replay").ReplayBackend(recording)
+    app = importlib.import_module("taskconsole.console.replay.app").ReplayConsole(backend)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("full_stop", "right_parenthesis", "l", "l")
+        # What was said gives way to the bar.
+        await pilot.pause(7)
+        return app.export_screenshot(title="Taskconsole")
+
+
 def without_fonts_from_elsewhere(svg: str) -> str:
     """The same picture with the reader's own monospace font: a README is also read offline."""
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
@@ -87,6 +100,15 @@ def write_png(svg: str, path: Path, width: int) -> bool:
     return True
 
 
+def write(svg: str, path: Path, width: int) -> None:
+    """Write a picture of a terminal of so many cells as SVG and PNG, and name the files."""
+    svg = words_in_their_places(without_fonts_from_elsewhere(svg))
+    path.write_text(svg)
+    sys.stdout.write(f"{path}\n")
+    if write_png(svg, path.with_suffix(".png"), width=1200 if width < 100 else 1800):
+        sys.stdout.write(f"{path.with_suffix('.png')}\n")
+
+
 def backend_at(url: str) -> tuple[Callable[[], Any], str]:
     """How to connect to a Redis, and its address without a password."""
     native = importlib.import_module("taskconsole.backends.native")
@@ -112,16 +134,17 @@ def main() -> None:
     parser.add_argument("url", nargs="?", help="Redis to show; scripted figures without one")
     parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="directory to write to")
     parser.add_argument("--watch", type=float, default=4.0, help="seconds of readings before the picture")
+    parser.add_argument("--replay", type=Path, help="a recording to show instead")
     chosen = parser.parse_args()
+    if chosen.replay:
+        for width, height in SIZES:
+            svg = asyncio.run(draw_replay(chosen.replay, (width, height)))
+            write(svg, chosen.to / f"replay-{width}x{height}.svg", width)
+        return
     connect, address = backend_at(chosen.url) if chosen.url else scripted()
     for (width, height), (name, place) in itertools.product(SIZES, PLACES.items()):
         svg = asyncio.run(draw(connect, address, (width, height), chosen.watch, place))
-        svg = words_in_their_places(without_fonts_from_elsewhere(svg))
-        path = chosen.to / f"{name}-{width}x{height}.svg"
-        path.write_text(svg)
-        sys.stdout.write(f"{path}\n")
-        if write_png(svg, path.with_suffix(".png"), width=1200 if width < 100 else 1800):
-            sys.stdout.write(f"{path.with_suffix('.png')}\n")
+        write(svg, chosen.to / f"{name}-{width}x{height}.svg", width)
 
 
 if __name__ == "__main__":
