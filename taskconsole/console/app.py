@@ -33,6 +33,7 @@ from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
 from taskconsole.console.safe import safe
+from taskconsole.console.turnstile import Turnstile
 from taskconsole.console.views.queues import QueuesView
 from taskconsole.model.nearest import did_you_mean
 
@@ -143,6 +144,7 @@ class Console(App[int]):
         """Ends the process when leaving by a signal takes too long."""
         self._flushed_at = 0.0
         self._flush_due = False
+        self._turnstile = Turnstile(self, super().on_event)
         look = Look(
             operator=_operator(),
             read_only=read_only,
@@ -184,10 +186,13 @@ class Console(App[int]):
         self.feed.watch(query)
 
     async def on_event(self, event: events.Event) -> None:
-        """Note every key, by when it arrived and not by when there was time for it."""
+        """Note every key, by when it arrived and not by when there was time for it; what is typed waits for its turn."""
         if isinstance(event, events.Key) and not event.is_forwarded:
             self._keys.note(event.key, event.time)
-        await super().on_event(event)
+        if Turnstile.is_for(event):
+            await self._turnstile.enter(event)
+        else:
+            await super().on_event(event)
 
     def on_load(self) -> None:
         """Connect while the terminal is being set up."""

@@ -99,6 +99,16 @@ class PtySession:
             self.read(left)
         return self.output[before:]
 
+    def settle(self, quiet=0.12, seconds=5):
+        """Read until nothing has come for `quiet` seconds, or for `seconds` at most; return the bytes that came."""
+        before, began, last = len(self.output), time.monotonic(), time.monotonic()
+        while time.monotonic() < min(last + quiet, began + seconds):
+            had = len(self.output)
+            self.read(max(0.0, last + quiet - time.monotonic()))
+            if len(self.output) > had:
+                last = time.monotonic()
+        return self.output[before:]
+
     def press(self, keys):
         os.write(self.fd, keys.encode())
 

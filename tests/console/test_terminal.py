@@ -180,3 +180,15 @@ def test_ctrl_r_draws_everything_again():
         before = len(session.output)
         session.press("\x12")
         session.until(lambda: session.output.count(b"QUEUE", before) == 1)
+
+
+def test_what_is_typed_ahead_goes_where_it_was_meant_to():
+    with PtySession("usual") as session:
+        session.until("NO WORKERS")
+        # In one burst each, as over a slow line. To the table `e` and `p` are keys that do something.
+        session.press(":delayed\r")
+        session.until("nothing is delayed")
+        session.press("1esend_report\r")
+        session.until("enqueued send_report")
+        session.press("/rep\rp")
+        session.until("paused reports")

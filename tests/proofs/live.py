@@ -1,0 +1,81 @@
+"""The console as users start it: `taskconsole` on a real Redis, in a pseudo-terminal, with all it costs."""
+
+from __future__ import annotations
+
+import psutil
+
+from tests.console.pty_session import PtySession
+
+KEYS = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "space": " ",
+    "tab": "\t",
+    "backspace": "\x7f",
+    "up": "\x1b[A",
+    "down": "\x1b[B",
+    "right": "\x1b[C",
+    "left": "\x1b[D",
+    "home": "\x1b[H",
+    "end": "\x1b[F",
+    "pageup": "\x1b[5~",
+    "pagedown": "\x1b[6~",
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "exclamation_mark": "!",
+    "minus": "-",
+    "plus": "+",
+    "at": "@",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "vertical_line": "|",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "ctrl+backslash": "\x1c",
+}
+"""What a terminal sends for the keys that Textual names in words."""
+
+
+def bytes_of(key):
+    """What a terminal sends for a key as Textual names it."""
+    if key in KEYS:
+        return KEYS[key]
+    if len(key) == 1:
+        return key
+    prefix, _, letter = key.partition("+")
+    assert prefix == "ctrl", f"what does a terminal send for {key}?"
+    assert len(letter) == 1, f"what does a terminal send for {key}?"
+    return chr(ord(letter) & 0x1F)
+
+
+class LiveConsole(PtySession):
+    """`taskconsole` on the Redis of `url`, which goes by the environment: it may hold a password."""
+
+    def __init__(self, url, *arguments, size=(80, 24), home=None, env=None):
+        homes = {} if home is None else {"HOME": str(home), "XDG_STATE_HOME": str(home)}
+        own = {"TASKCONSOLE_URL": url, "XDG_STATE_HOME": "/dev/null", "PAGER": "cat", "TMUX": "", **homes}
+        super().__init__(*arguments, module="taskconsole", size=size, env={**own, **(env or {})})
+
+    def go(self, command):
+        """Type a command on the `:` line and let it be shown."""
+        self.press(f":{command}\r")
+        return self.settle()
+
+    def tap(self, keys, quiet=0.12):
+        """Press keys and return what was written for them."""
+        self.press(keys)
+        return self.settle(quiet)
+
+    @property
+    def cpu(self):
+        """Seconds of processor it has used so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return times.user + times.system
+
+    @property
+    def rss(self):
+        """Bytes of memory it holds."""
+        return psutil.Process(self.pid).memory_info().rss
