@@ -64,10 +64,13 @@ class LiveConsole(PtySession):
         self.press(f":{command}\r")
         return self.settle()
 
-    def tap(self, keys, quiet=0.12):
-        """Press keys and return what was written for them."""
-        self.press(keys)
-        return self.settle(quiet)
+    def rest(self):
+        """Let what was asked for come in."""
+        self.settle(0.25, 3)
+
+    def answers(self, word):
+        """Wait until it says that there is no such command."""
+        self.until(f"no command '{word}'", 60)
 
     @property
     def cpu(self):

@@ -1,7 +1,8 @@
 """A tour of the console: every view, and in each every key that `actions` gives it.
 
-A traveller is whatever has `press(keys)` and `until(text)`. All of a step is sent in one burst, as over a slow line;
-a command that is none, which the console names in its answer, tells when it has been carried out.
+A traveller is whatever has `press(keys)`, `rest()` for the answers to come in, and `answers(word)`, which waits until
+the console says that there is no such command as `word`: by then it has done all that was pressed before. What is
+pressed in one view goes in one burst, as over a slow line.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ ESCAPE = "\x1b[27u"
 
 LEAVING = frozenset({"app.quit", "app.end", "app.suspend"})
 """Not pressed on the way."""
+
+LENDING = frozenset({"detail.pager"})
+"""Lends the terminal: what is pressed meanwhile is for somebody else."""
+
+
+def everywhere():
+    """What works whatever is shown, and what belongs to no view."""
+    of_views = {name for view in VIEWS.values() for name in view.GROUPS}
+    return [action for name, group in actions.GROUPS.items() if name not in of_views for action in group]
 
 
 def places(queue):
@@ -32,7 +42,7 @@ def places(queue):
         "events": [":events\r"],
         "redis": [":redis\r"],
         "doctor": [":doctor\r"],
-        "find": [":find mail\r"],
+        "find": [":find a\r"],
     }
 
 
@@ -44,15 +54,20 @@ def offered(view):
 
 
 class Tour:
-    """Goes round; asks after every key whether the console still answers.
+    """Goes round.
 
     Args:
-        traveller: Takes keys and waits for texts.
+        traveller: Presses the keys.
         queue: The queue whose tasks are looked at.
+        slowly: Ask after each key whether the console still answers, and come back before the next; else ask once
+            in each view.
+        after: Pressed after each key, before what it has opened is left.
     """
 
-    def __init__(self, traveller, queue):
+    def __init__(self, traveller, queue, *, slowly=False, after=""):
         self._traveller = traveller
+        self._slowly = slowly
+        self._after = after
         self._places = places(queue)
         self._asked = 0
         self.pressed = []
@@ -64,30 +79,32 @@ class Tour:
         for view in VIEWS:
             self.open(view)
             self.try_keys(view, offered(view))
-        self.open("tasks")
-        self.try_keys("tasks", [a for a in (*actions.EVERYWHERE, *actions.VIEWS) if a.id not in LEAVING])
+        self.open("queues")
+        self.try_keys("queues", everywhere())
 
     def open(self, view):
         """Come to a view, by way of others where that is how one comes there, and let it be filled."""
         for keys in self._places[view]:
             self._traveller.press(keys)
-            self.ask()
-            self._traveller.let_it_be_filled()
+            self._traveller.rest()
+        self.ask()
 
     def try_keys(self, view, wanted):
-        """Press each key, leave what it has opened, and come back."""
+        """Press each key and leave what it has opened."""
+        burst, leading_away = "", everywhere()
         for action in wanted:
-            if action.id in LEAVING:
-                continue
-            for key in action.key.split(","):
-                self._traveller.press("".join(self._places[view]))
-                self._traveller.press(bytes_of(key))
+            for key in action.key.split(",") if action.id not in LEAVING else ():
+                back = "".join(self._places[view]) if self._slowly or action in leading_away else ""
+                burst += f"{back}{bytes_of(key)}{self._after}{2 * ESCAPE}"
                 self.pressed.append((view, action.id, key))
-                self.ask()
+                if self._slowly or action.id in LENDING:
+                    self.ask(burst)
+                    burst = ""
+        self.ask(burst)
 
-    def ask(self):
-        """Leave what is open, and wait until the console has done all that it was told."""
+    def ask(self, keys=""):
+        """Press these, and wait until the console has done all that it was told."""
         self._asked += 1
-        word = f"stop{self._asked}"
-        self._traveller.press(f"{ESCAPE}{ESCAPE}{ESCAPE}:{word}\r")
-        self._traveller.until(word)
+        word = f"z{self._asked}"
+        self._traveller.press(f"{keys}:{word}\r")
+        self._traveller.answers(word)

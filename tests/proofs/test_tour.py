@@ -1,0 +1,67 @@
+"""A tour in tmux on a live demo: every view is opened, every key pressed, at every kind of size, and nothing breaks."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from taskconsole.console import actions
+from taskconsole.console.views.catalogue import VIEWS
+from taskconsole.demo.stage import Stage
+from tests.proofs.tmux import TMUX, InTmux, TooSmallToAnswer
+from tests.proofs.tour import LEAVING, Tour, everywhere, offered
+
+FULL = os.environ.get("TASKCONSOLE_TEST_FULL") == "1"
+
+pytestmark = [pytest.mark.pty, pytest.mark.skipif(TMUX is None, reason="needs tmux")]
+
+
+@pytest.fixture(scope="module")
+def demo():
+    with Stage(speed=2.0) as stage:
+        yield stage.url
+
+
+def in_tmux(url, size, home):
+    width, height = size
+    kind = InTmux if width >= 60 and height >= 15 else TooSmallToAnswer
+    return kind(url, size=size, home=home)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("size", [(80, 24), (160, 45), (60, 15), (40, 10)], ids=lambda size: "{}x{}".format(*size))
+def test_every_key_of_every_view_at_every_size(demo, size, tmp_path):
+    with in_tmux(demo, size, tmp_path) as tmux:
+        tmux.until("LIVE")
+        for after in ("", "\r", "y") if FULL else ("",):
+            tour = Tour(tmux, "mail", slowly=FULL, after=after)
+            began = time.monotonic()
+            tour.all()
+            print(f"{'x'.join(map(str, size))}: {len(tour.pressed)} keys in {time.monotonic() - began:.1f} s")
+        tmux.press(":queues\r")
+        tmux.rest()
+        tmux.press("q")
+        tmux.until("ended with 0")
+
+
+def test_suspending_and_coming_back(demo, tmp_path):
+    with InTmux(demo, size=(80, 24), home=tmp_path) as tmux:
+        tmux.until("LIVE")
+        tmux.press("\x1a")
+        tmux.until("Stopped")
+        tmux.press("fg\r")
+        tmux.until("1 Queues")
+        tmux.press(":z1\r")
+        tmux.answers("z1")
+        tmux.press("\x03")
+        tmux.until("ended with 0")
+
+
+def test_the_tour_leaves_no_key_out():
+    pressed = {action.id for view in VIEWS for action in offered(view)} | {action.id for action in everywhere()}
+    every = {action.id for group in actions.GROUPS.values() for action in group}
+
+    assert every - pressed == set()
+    assert {"app.quit", "app.end", "app.suspend"} == LEAVING
