@@ -83,7 +83,9 @@ def fill(client, *, large=2_000_000):
         client.hset(f"{{{QUEUE}}}:schedules", raw, raw)
         client.zadd(f"{{{QUEUE}}}:next", {raw: now + 5})
     client.set(f"{{{QUEUE}}}:paused", json.dumps({"by": HOSTILE[0], "at": now, "reason": HOSTILE[1]}))
-    client.hset(f"{{{QUEUE}}}:stats", mapping={"done": "\x1b[2J", "failed": "1e999", "dead_dropped": 3, "poisoned_at": int(now)})
+    client.hset(
+        f"{{{QUEUE}}}:stats", mapping={"done": "\x1b[2J", "failed": "1e999", "dead_dropped": 3, "poisoned_at": int(now)}
+    )
     client.config_set("slowlog-log-slower-than", 0)
     for text in HOSTILE:
         client.get(as_bytes(text))
@@ -91,9 +93,7 @@ def fill(client, *, large=2_000_000):
 
 
 def _done(now):
-    return [
-        json.dumps({"task": text, "id": text, "ms": 1.5, "worker": text, "at": now}).encode() for text in HOSTILE
-    ]
+    return [json.dumps({"task": text, "id": text, "ms": 1.5, "worker": text, "at": now}).encode() for text in HOSTILE]
 
 
 def _worker(client, wid, text, payloads, now):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import psutil
+from textual.keys import _character_to_key
 
 from tests.console.pty_session import PtySession
 
 KEYS = {
+    **{_character_to_key(character): character for character in map(chr, range(0x20, 0x7F))},
     "enter": "\r",
     "escape": "\x1b",
-    "space": " ",
     "tab": "\t",
+    "shift+tab": "\x1b[Z",
     "backspace": "\x7f",
     "up": "\x1b[A",
     "down": "\x1b[B",
@@ -20,20 +22,6 @@ KEYS = {
     "end": "\x1b[F",
     "pageup": "\x1b[5~",
     "pagedown": "\x1b[6~",
-    "question_mark": "?",
-    "colon": ":",
-    "slash": "/",
-    "exclamation_mark": "!",
-    "minus": "-",
-    "plus": "+",
-    "at": "@",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "vertical_line": "|",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
     "ctrl+backslash": "\x1c",
 }
 """What a terminal sends for the keys that Textual names in words."""
@@ -43,11 +31,8 @@ def bytes_of(key):
     """What a terminal sends for a key as Textual names it."""
     if key in KEYS:
         return KEYS[key]
-    if len(key) == 1:
-        return key
     prefix, _, letter = key.partition("+")
-    assert prefix == "ctrl", f"what does a terminal send for {key}?"
-    assert len(letter) == 1, f"what does a terminal send for {key}?"
+    assert (prefix, len(letter)) == ("ctrl", 1), f"what does a terminal send for {key}?"
     return chr(ord(letter) & 0x1F)
 
 

@@ -36,7 +36,13 @@ class InTmux:
 
     def __enter__(self):
         width, height = map(str, self._size)
-        own = {"TASKCONSOLE_URL": self._url, "HOME": self._home, "XDG_STATE_HOME": self._home, "PAGER": "cat", "PS1": "$ "}
+        own = {
+            "TASKCONSOLE_URL": self._url,
+            "HOME": self._home,
+            "XDG_STATE_HOME": self._home,
+            "PAGER": "cat",
+            "PROMPT_COMMAND": "",
+        }
         environment = [word for name, value in own.items() for word in ("-e", f"{name}={value}")]
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", width, "-y", height, *environment, "bash --norc -i")
         self.start()
@@ -67,11 +73,11 @@ class InTmux:
         """What is on the screen."""
         return self._tmux("capture-pane", "-p")
 
-    def until(self, wanted, seconds=60):
-        """Wait for a text on the screen."""
+    def until(self, wanted, seconds=60, *, alive=True):
+        """Wait for a text on the screen; the console must not have ended before, unless it may."""
         deadline = time.monotonic() + seconds
         while wanted not in (text := self.text):
-            assert not re.search(r"ended with \d", text), f"it has ended\n{text}"
+            assert not (alive and re.search(r"ended with \d", text)), f"it has ended\n{text}"
             assert time.monotonic() < deadline, f"not within {seconds} s: {wanted}\n{text}"
             time.sleep(POLL)
 
