@@ -9,7 +9,7 @@ from taskconsole.console import actions, header
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.queues import QUEUES, QueueRow
 from taskconsole.console.format import count
-from taskconsole.console.lines import Tone, beside, rule
+from taskconsole.console.lines import Tone, at_most, beside, rule
 from taskconsole.console.link import Link, Phase
 from taskconsole.console.place import Place
 from taskconsole.console.queries import Around, AskAround
@@ -139,10 +139,12 @@ class QueuesView(TableView[QueueRow]):
         right = width - left - middle - 2
         value = None if self.answer is None else self.answer.value
         around = value if isinstance(value, Around) else None
-        name = safe(row.stats.name, 200)
+        place = f": why   {count(self.grid.cursor + 1)} of {count(self.grid.total)}"
+        # Six cells are the rule's own.
+        name = at_most(safe(row.stats.name, 200), max(8, left - len(place) - 6), self.look.glyphs)
         waiting: list[Line] = [((" reading …" if self.answer is None else " not known", Tone.QUIET),)]
         blocks = (
-            (f"{name}: why   {count(self.grid.cursor + 1)} of {count(self.grid.total)}", self._why(row, left), left),
+            (name + place, self._why(row, left), left),
             (
                 "next due (delayed + schedules)",
                 waiting if around is None else due_lines(around, self.now, middle, height, self.look.glyphs),
