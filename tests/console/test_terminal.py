@@ -185,10 +185,11 @@ def test_ctrl_r_draws_everything_again():
 def test_what_is_typed_ahead_goes_where_it_was_meant_to():
     with PtySession("usual") as session:
         session.until("NO WORKERS")
-        # In one burst each, as over a slow line. To the table `e` and `p` are keys that do something.
+        # In one burst each, as over a slow line. To the table most of these letters are keys that do something.
         session.press(":delayed\r")
         session.until("nothing is delayed")
-        session.press("1esend_report\r")
-        session.until("enqueued send_report")
-        session.press("/rep\rp")
-        session.until("paused reports")
+        session.press("1/rep\r:tasks/emails/dead\r:doctor\r")
+        session.until("evidence")
+        session.press("1")
+        session.until("filter rep: 1 of 5")
+        assert "emails" not in session.text.partition("filter rep")[2]
