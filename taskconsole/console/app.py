@@ -186,7 +186,7 @@ class Console(App[int]):
         self.feed.watch(query)
 
     async def on_event(self, event: events.Event) -> None:
-        """Note every key, by when it arrived and not by when there was time for it; what is typed waits for its turn."""
+        """Note every key by when it arrived, not by when there is time for it; what is typed waits for its turn."""
         if isinstance(event, events.Key) and not event.is_forwarded:
             self._keys.note(event.key, event.time)
         if Turnstile.is_for(event):

@@ -47,10 +47,12 @@ class FrameDiff:
         self._sync = False
 
     def resize(self, width: int, height: int) -> None:
-        """The terminal has another size: its picture is unknown; beyond its edge nothing is drawn."""
-        self._width, self._height = width, height
-        self._wanted.clear()
-        self._dirty.clear()
+        """The terminal has this size: its picture is unknown; beyond its edge nothing is drawn."""
+        if (width, height) != (self._width, self._height):
+            self._width, self._height = width, height
+            self._wanted.clear()
+            self._dirty.clear()
+        # Told the same size again, as after a suspension, Textual paints nothing anew.
         self.forget()
 
     def forget(self) -> None:

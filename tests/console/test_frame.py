@@ -136,6 +136,16 @@ def test_after_a_resize_everything_is_written_again():
     assert feed(diff, paint(0, 0, [("31", "abc")])) == first
 
 
+def test_told_the_same_size_again_it_draws_what_is_wanted_without_being_painted_to():
+    diff = FrameDiff()
+    diff.resize(WIDTH, HEIGHT)
+    first = feed(diff, paint(0, 0, [("31", "abc")]))
+    diff.resize(WIDTH, HEIGHT)
+    assert diff.changes() == first
+    diff.resize(WIDTH, HEIGHT + 1)
+    assert diff.changes() == ""
+
+
 @pytest.mark.parametrize("other", ["\x1b[?1049h", "\x1b[2J", "\x1b]8;;x\x1b\\"])
 def test_what_it_does_not_know_passes_and_clears_its_memory(other):
     diff = FrameDiff()
