@@ -89,7 +89,7 @@ class Root(click.Group):
         return super().parse_args(ctx, rest)
 
 
-TAKE_VALUES = frozenset({"-u", "--url", "--url-file", "-C", "--context", "--prefix", "--record"})
+TAKE_VALUES = frozenset({"-A", "--app", "-u", "--url", "--url-file", "-C", "--context", "--prefix", "--record"})
 
 
 def _value_is_missing(arguments: Sequence[str]) -> bool:
@@ -126,6 +126,7 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 @target_options
 @click.option("--embedded", is_flag=True, help="Start a Redis of our own for this session and show it.")
 @click.option("--read-only", is_flag=True, help="Console: nothing that writes has a key.")
+@click.option("-A", "--app", "app_path", metavar="MODULE:APP", help="Console: the App whose workers W starts.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Console: draw with ASCII alone.")
 @click.option("--mouse", is_flag=True, help="Console: take mouse clicks.")
 @click.option(
@@ -140,7 +141,15 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def root(
-    context: click.Context, /, *, embedded: bool, read_only: bool, ascii_only: bool, mouse: bool, record: str
+    context: click.Context,
+    /,
+    *,
+    embedded: bool,
+    read_only: bool,
+    app_path: str | None,
+    ascii_only: bool,
+    mouse: bool,
+    record: str,
 ) -> int:
     """Task queues on plain Redis lists. Without a command: the console.
 
@@ -166,6 +175,8 @@ def root(
         patterns=file.secret_patterns,
         contexts=tuple(file.contexts.values()),
         context="" if named is None or embedded else named.name,
+        app=app_path or "",
+        protected=named is not None and named.protected and not embedded,
         read_only=read_only or (named is not None and named.read_only and not embedded),
         ascii_only=ascii_only or wished.ascii,
         mouse=mouse or wished.mouse,

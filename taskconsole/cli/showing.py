@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.base import Backend
     from taskconsole.backends.recording.recorder import Recorder
+    from taskconsole.cli.crew import ChildWorker
     from taskconsole.config import Settings
     from taskconsole.settings_file import NamedContext
 
@@ -48,6 +49,10 @@ class Look:
     """Names of arguments that are not shown, besides the usual ones."""
     contexts: tuple[NamedContext, ...] = ()
     context: str = ""
+    protected: bool = False
+    """That context takes the typing of its name before anything is written."""
+    app: str = ""
+    """The App whose worker the console offers to start, as `-A`."""
     record: str = ""
     """The file to write down in what is shown; empty for none."""
 
@@ -73,9 +78,11 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
         finally:
             backend.close()
         return 0
+    from taskconsole.cli.crew import starter
     from taskconsole.console.actions import GROUPS
     from taskconsole.console.app import run_console
     from taskconsole.console.context import Context
+    from taskconsole.console.crew import Crew
     from taskconsole.console.history import history_path
     from taskconsole.console.keymap import check_keymap
     from taskconsole.console.look import Look as ConsoleLook
@@ -93,10 +100,23 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
             return connect if recorder is None else recorded(connect, recorder)
 
         def context_of(named: NamedContext) -> Context:
-            def connect() -> Backend:
-                return NativeBackend(Settings(url=named.read_url(), prefix=named.prefix), named.queues)
+            def settings_now() -> Settings:
+                return Settings(url=named.read_url(), prefix=named.prefix)
 
-            return Context(name=named.name, connect=taped(connect), address=named.address, read_only=named.read_only)
+            def connect() -> Backend:
+                return NativeBackend(settings_now(), named.queues)
+
+            def start_worker(app: str, queue: str, tell: Callable[[str], object]) -> ChildWorker:
+                return starter(settings_now())(app, queue, tell)
+
+            return Context(
+                name=named.name,
+                connect=taped(connect),
+                address=named.address,
+                read_only=named.read_only,
+                protected=named.protected,
+                start_worker=start_worker,
+            )
 
         return run_console(
             taped(lambda: NativeBackend(settings, queues)),
@@ -112,6 +132,8 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
             masked=(*ConsoleLook().masked, *look.patterns),
             contexts=[context_of(named) for named in look.contexts],
             context=look.context,
+            protected=look.protected,
+            crew=Crew(starter(settings), look.app),
             history=history_path(os.environ),
             recorder=recorder,
         )
@@ -204,7 +226,7 @@ def _play(url: str, directory: object, seconds: float | None, look: Look, *, pla
     over = threading.Event()
     if seconds is not None:
         _end_after(seconds, over)
-    code = show(settings, look, offer="")
+    code = show(settings, replace(look, app="taskconsole.demo.tasks:app"), offer="")
     return 0 if over.is_set() else code
 
 

@@ -371,6 +371,15 @@ QUEUE = (
         needs=Can.PAUSE,
     ),
     Action(
+        id="queues.worker",
+        key="W",
+        name="screen.act('hire')",
+        label="worker",
+        tooltip="Start a worker for the queue here, or show its log.",
+        danger=Danger.REVERSIBLE,
+        footer=False,
+    ),
+    Action(
         id="queues.purge",
         key="P",
         name="screen.act('purge')",

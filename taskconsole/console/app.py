@@ -19,6 +19,7 @@ from textual.app import App
 
 from taskconsole.console import actions
 from taskconsole.console.copying import start_copying
+from taskconsole.console.crew import Crew
 from taskconsole.console.desk import Desk
 from taskconsole.console.dialogs.chooser import Chooser, Option
 from taskconsole.console.dialogs.help import HelpScreen
@@ -64,6 +65,9 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 CATCH_UP = 0.25
 """Seconds between two looks whether a terminal that was behind takes bytes again."""
 
+LAST_WAIT = 25.0
+"""Seconds that workers beside a console that was left may take to end."""
+
 LAST_RESORT = 3.0
 """Seconds a signalled console may take to leave in order, before it leaves without."""
 
@@ -98,6 +102,7 @@ class Console(App[int]):
         history: A file for the commands that are typed; None keeps them for this run only.
         handle_signals: End in order on SIGTERM and SIGHUP; for the main thread only.
         recorder: Hears every event; it is the caller who has the rest recorded, by way of `connect`.
+        crew: The workers that this console runs.
         keys: Tells whether a key was meant.
         clock: For the lock.
     """
@@ -128,6 +133,7 @@ class Console(App[int]):
         history: Path | None = None,
         handle_signals: bool = False,
         recorder: Recorder | None = None,
+        crew: Crew | None = None,
         keys: Keystrokes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -152,6 +158,7 @@ class Console(App[int]):
             offer=offer,
             contexts=tuple(self._contexts),
             context=context,
+            crew=crew or Crew(None),
         )
         self.look = look if masked is None else replace(look, masked=tuple(masked))
         self._recorder = recorder
@@ -298,8 +305,17 @@ class Console(App[int]):
         self.push_screen(Chooser("copy", options, glyphs=self.look.glyphs), copy)
 
     def action_exit_console(self) -> None:
-        """Leave the console, from wherever one is."""
-        self.exit(0)
+        """Leave the console, from wherever one is; workers beside it finish what they run, or on a second key end."""
+        words = self.look.crew.drain()
+        if not words:
+            self.exit(0)
+        else:
+            self.desk.show_status(words, ok=False)
+            self.set_interval(0.2, self._exit_when_alone)
+
+    def _exit_when_alone(self) -> None:
+        if not self.look.crew.alive:
+            self.exit(0)
 
     @property
     def queues(self) -> QueuesView:
@@ -363,6 +379,7 @@ class Console(App[int]):
         self.feed = self.make_feed(context.connect, before.interval, lock)
         # Its threads end by themselves; what they still say is about a feed that nobody asks any more.
         before.stop()
+        self.look.crew.start = context.start_worker
         await self.desk.start_over(self.look, context.address, self.feed.errands)
         self.feed.start()
 
@@ -420,8 +437,9 @@ def run_app(make: Callable[..., Console], *, mouse: bool) -> int:
         app.run(mouse=mouse)
     finally:
         if app.last_resort is not None:
-            # It has left; what the caller has to put in order may take longer.
+            # It has left; what is to be put in order may take longer.
             app.last_resort.cancel()
+        app.look.crew.close(LAST_WAIT)
         if in_main_thread:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.backends.base import Backend
+    from taskconsole.console.crew import Starter
 
 __all__ = ["Context"]
 
@@ -25,5 +26,7 @@ class Context:
     """Where it connects to, for the header; never a password."""
     read_only: bool = False
     """Nothing that writes has a key."""
+    start_worker: Starter | None = None
+    """Starts a worker of this server beside the console."""
     protected: bool = False
     """Its name is typed before anything is written."""

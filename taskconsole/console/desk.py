@@ -311,6 +311,10 @@ class Desk(Screen[None]):
         """The tasks there are, as far as is known."""
         return ()
 
+    def hear(self, text: str) -> None:
+        """Something has happened elsewhere; from any thread."""
+        self.app.post_message(Say(text, ok=False))
+
     def show_secrets(self, *, shown: bool) -> None:
         """Show arguments that are named like secrets, or not."""
         self.look = replace(self.look, masked=() if shown else self._masked)
@@ -396,7 +400,7 @@ class Desk(Screen[None]):
     async def action_leave(self) -> None:
         """Leave the view; at the first one, the console."""
         if not await self._leave_view():
-            self.app.exit(0)
+            await self.app.run_action("app.exit_console")
 
     async def _leave_view(self) -> bool:
         """Go back to where one came from; False when one has not come from anywhere."""
@@ -494,4 +498,4 @@ class Desk(Screen[None]):
             case Help():
                 await self.run_action("app.help")
             case Quit():
-                self.app.exit(0)
+                await self.run_action("app.exit_console")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from taskconsole.console.keystrokes import Keystrokes
     from taskconsole.console.look import Look
     from taskconsole.console.orders import Order
+    from taskconsole.console.place import Place
     from taskconsole.console.questions import Question
     from taskconsole.console.undos import Taken
 
@@ -66,6 +67,12 @@ class Stage(Protocol):
 
     async def ask(self, dialog: ModalScreen[T]) -> T | None:
         """Show a dialog and wait for what is answered."""
+
+    async def go(self, place: Place) -> None:
+        """Open another view."""
+
+    def hear(self, text: str) -> None:
+        """Something has happened elsewhere; from any thread."""
 
     def show_secrets(self, *, shown: bool) -> None:
         """Show arguments that are named like secrets, or not."""

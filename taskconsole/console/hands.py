@@ -10,11 +10,13 @@ import time
 from typing import TYPE_CHECKING
 
 from taskconsole.backends.commands import AddSchedule, Command, EditSchedule, Enqueue
+from taskconsole.console.dialogs.hire import HireForm
 from taskconsole.console.dialogs.undos import UndoList
 from taskconsole.console.flow import Flow, Stage
 from taskconsole.console.forms import DETAILS, WHOLE
 from taskconsole.console.lock import Lock, Writes
 from taskconsole.console.orders import NoOrder, order
+from taskconsole.console.place import Place
 from taskconsole.console.questions import Question
 from taskconsole.console.safe import safe
 
@@ -68,12 +70,29 @@ class Hands:
         if not await self._may(pressed):
             return False
         try:
+            if action.verb == "hire":
+                return await self._hire(aim)
             if action.verb in WHOLE:
                 return await self._by_form(action.verb, aim)
             return await self._by_order(action.verb, aim)
         except NoOrder as error:
             self._stage.show_status(str(error), ok=False)
             return False
+
+    async def _hire(self, aim: Aim) -> bool:
+        """Start a worker for the queue beside the console; show what it says when there is one."""
+        if not aim.queue:
+            raise NoOrder("no queue is selected")
+        crew = self._stage.look.crew
+        if crew.of(aim.queue) is None:
+            app = await self._stage.ask(HireForm(aim.queue, crew.app, glyphs=self._stage.look.glyphs))
+            if app is None or not await self.flow.meant(self._keys.count, repeats=False):
+                return False
+            hired = crew.hire(app.strip(), aim.queue, self._stage.hear)
+            self._stage.show_status(f"a worker for {aim.queue} here is {hired.state}; W shows its log")
+        else:
+            await self._stage.go(Place(view="crew"))
+        return False
 
     async def undo(self, pressed: int) -> None:
         """Take the last action back."""

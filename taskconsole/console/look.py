@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from taskconsole.console.crew import Crew
 from taskconsole.console.format import UNICODE, Glyphs
 
 __all__ = ["Look"]
@@ -26,5 +27,7 @@ class Look:
     """The names of the servers that one can change to."""
     context: str = ""
     """The one we are in; empty when it has no name."""
+    crew: Crew = field(default_factory=lambda: Crew(None))
+    """The workers that this console runs."""
     masked: tuple[str, ...] = ("*password*", "*passwd*", "*secret*", "*token*", "*api_key*", "*apikey*")
     """Globs: arguments whose names fit one of these are not shown."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.backends.base import Backend
+    from taskconsole.console.crew import Crew, CrewLog
     from taskconsole.model.detail import TaskDetail
     from taskconsole.model.event import Event
     from taskconsole.model.failure import Failures
@@ -26,6 +27,7 @@ __all__ = [
     "Answer",
     "Around",
     "AskAround",
+    "AskCrew",
     "AskDelayed",
     "AskFailures",
     "AskHistory",
@@ -206,6 +208,18 @@ class AskHistory:
     def read(self, backend: Backend, _tell: Callable[[object], bool]) -> tuple[Event, ...]:
         """Oldest first."""
         return tuple(backend.history(self.queue or None, self.count))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskCrew:
+    """What the workers say that this console runs; Redis is not asked for it."""
+
+    crew: Crew
+    every: ClassVar[float] = 1.0
+
+    def read(self, _backend: Backend, _tell: Callable[[object], bool]) -> tuple[CrewLog, ...]:
+        """The newest worker first."""
+        return self.crew.logs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from taskconsole.console.views.crew import CrewView
 from taskconsole.console.views.delayed import DelayedView
 from taskconsole.console.views.doctor import DoctorView
 from taskconsole.console.views.events import EventsView
@@ -44,6 +45,7 @@ VIEWS: dict[str, Callable[[Look], View]] = {
         FailuresView,
         EventsView,
         TraceView,
+        CrewView,
     )
 }
 """By their names in a `Place`."""

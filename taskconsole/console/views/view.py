@@ -179,6 +179,8 @@ class View(Widget):
     def allowed(self, action: Action) -> bool:
         """Whether an action has a key here and now."""
         writes = action.danger > Danger.NONE
+        if action.verb == "hire" and self.look.crew.start is None:
+            return False
         return not (writes and self.look.read_only) and action.needs in (self.link.can | Can.READ)
 
     def allowed_of(self, group: tuple[Action, ...]) -> tuple[Action, ...]:
