@@ -102,10 +102,9 @@ class Crew:
         for hire in waiting:
             hire.drain()
         self._drained += 1
-        many = "a worker" if len(waiting) == 1 else f"{len(waiting)} workers"
         if self._drained == 1:
-            return f"{many} of this console finish what they run; once more ends them at once"
-        return f"ending {many} at once: what runs goes back to its queue"
+            return f"{len(waiting)} started here: what runs is finished first; once more ends it"
+        return f"ending {len(waiting)} at once: what runs goes back to its queue"
 
     def close(self, wait: float) -> None:
         """End all of them, for at most so many seconds."""

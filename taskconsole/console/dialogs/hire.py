@@ -31,4 +31,4 @@ class HireForm(LineDialog):
         if _APP.fullmatch(text.strip()) is None:
             return "the app with the tasks, module:name, e.g. myapp.tasks:app", False
         command = f"taskconsole --headless worker -A {text.strip()} -q {self._queue}"
-        return f"{safe(command, 200)}   enter starts it", True
+        return f"enter starts {safe(command, 200)}", True
