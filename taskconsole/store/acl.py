@@ -29,7 +29,7 @@ _WORKERS_OWN = _words("""
 """)
 """Scripts that only workers and schedulers run."""
 
-_WORKERS_TOO = _words("delay end_run enqueue page put_schedule remove_schedule window")
+_WORKERS_TOO = _words("delay depart end_run enqueue page put_schedule remove_schedule window")
 """Scripts that workers run besides."""
 
 _READING = _words("heads page scored search window")

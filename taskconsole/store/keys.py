@@ -192,7 +192,13 @@ class Namespace:
         self.queues = prefix + "taskconsole:queues"  # SET    names of known queues
         self.public_delayed = prefix + PUBLIC_DELAYED  # ZSET   payload -> due; the public door of the default queue
         self.public_wake = "{" + self.public_delayed + "}:wake"  # pub/sub  a time, as in `Keys.wake`, for that set
+        # In a cluster the public set lies on another node than most queues; see `store.carrying`.
+        self.leaving = "{" + self.public_delayed + "}:leaving"  # ZSET   move -> when it departed
         self._keys: dict[str, Keys] = {}
+
+    def carried(self, move: str) -> str:
+        """ZSET: the tasks of a move under way, payload -> due."""
+        return f"{self.leaving}:{move}"
 
     def of(self, queue: str) -> Keys:
         """The keys of `queue`."""

@@ -116,9 +116,16 @@ class TaskStore:
         )
 
     def delay(
-        self, queue: str, dues: Sequence[tuple[str, bytes]], *, client_id: str, seq: int, event: bytes = b""
+        self,
+        queue: str,
+        dues: Sequence[tuple[str, bytes]],
+        *,
+        client_id: str,
+        seq: int,
+        event: bytes = b"",
+        remember: int = REMEMBER_PRODUCER,
     ) -> Call[int]:
-        """Set at most 1,000 tasks aside; returns how many wait. Safe to repeat with the same `seq`.
+        """Set at most 1,000 tasks aside; returns how many wait. Safe to repeat with the same `seq` for `remember` s.
 
         `dues` pairs a time with a payload: `"1790000000.5"`, or `"+30"` for 30 s from now by the clock of Redis.
         """
@@ -127,7 +134,7 @@ class TaskStore:
         return Call.of(
             "delay",
             (k.delayed, k.producer(client_id)),
-            (seq, REMEMBER_PRODUCER, k.wake, k.channel, event, *flat),
+            (seq, remember, k.wake, k.channel, event, *flat),
             _second,
         )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from taskconsole.store.tasks import TaskStore
     from taskconsole.store.wire import AsyncWire
+    from taskconsole.worker.carrier import Carrier
     from taskconsole.worker.server_clock import ServerClock
 
 __all__ = ["Promoter"]
@@ -55,6 +56,7 @@ class Promoter:
 
     Args:
         queues: Whose delayed sets to watch.
+        carrier: Takes what is due in the public set to its queue, where one script cannot.
     """
 
     def __init__(
@@ -64,8 +66,9 @@ class Promoter:
         store: TaskStore,
         wire: AsyncWire,
         clock: ServerClock,
+        carrier: Carrier | None = None,
     ) -> None:
-        self._store, self._wire, self._clock = store, wire, clock
+        self._store, self._wire, self._clock, self._carrier = store, wire, clock, carrier
         names = store.names
         self._sources = [_Source(names.of(queue).delayed, queue, public=False) for queue in queues]
         self._sources.append(_Source(names.public_delayed, DEFAULT_QUEUE, public=True))
@@ -137,6 +140,7 @@ class Promoter:
 
     async def _public(self, source: _Source) -> int:
         """The public set: an envelope may ask for another queue than the default one."""
+        moved = await self._carrier.take_up() if self._carrier is not None else 0
         head = await self._wire.run(self._store.head(source.key))
         now = self._clock.now()
         if head is not None:
@@ -144,13 +148,15 @@ class Promoter:
         if head is None or head - now > 2 * EARLY:
             quiet = time.monotonic() - self._public_used > QUIET_AFTER
             self._plan(source, head, now, QUIET_POLL if quiet else PUBLIC_POLL)
-            return 0
+            return moved
         groups: dict[str, list[bytes]] = {}
         for payload in await self._wire.run(self._store.due(source.key, now + 2 * EARLY)):
             groups.setdefault(_target(payload), []).append(payload)
-        moved = 0
         for queue, payloads in groups.items():
-            moved += await self._transfer(source, queue, payloads)
+            if self._carrier is not None:
+                moved += await self._carrier.carry(queue, payloads)
+            else:
+                moved += await self._transfer(source, queue, payloads)
         head = await self._wire.run(self._store.head(source.key))
         self._plan(source, head, self._clock.now(), PUBLIC_POLL)
         return moved
