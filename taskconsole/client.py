@@ -16,8 +16,8 @@ from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace, check_queue_name
+from taskconsole.store.opening import open_async_wire, open_wire
 from taskconsole.store.tasks import MAX_BATCH, TaskStore
-from taskconsole.store.wire import AsyncWire, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -183,7 +183,7 @@ class _Blocking:
 
     def __init__(self, client: Client) -> None:
         self.client, self.forks = client, _Forks.count
-        self.wire = Wire(client.settings)
+        self.wire = open_wire(client.settings)
         self._sequence = _Sequence()
         self._known: set[str] = set()
         self._lock = threading.Lock()
@@ -234,7 +234,7 @@ class _Merger:
 
     def __init__(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
         self.client, self.loop, self.forks = client, loop, _Forks.count
-        self.wire = AsyncWire(client.settings)
+        self.wire = open_async_wire(client.settings)
         self._sequence = _Sequence()
         self._known: set[str] = set()
         self._waiting: list[tuple[Parcel, asyncio.Future[None]]] = []

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import redis
 import trustme
+from redis.crc import key_slot
 
 from taskconsole.embedded import tied
 from tests.servers import PrivateServer, server_binary, wait_until
@@ -130,6 +131,116 @@ class SentinelSetUp:
         wait_until(lambda: replicas_of(self.master()) == 2, 20, "both replicas follow")
         for sentinel in self.sentinels:
             wait_until(lambda sentinel=sentinel: self._sees_all(sentinel), 20, "each Sentinel sees all others")
+
+
+class ClusterSetUp:
+    """Three masters with a replica each; a context manager.
+
+    Args:
+        password: What the nodes ask for.
+    """
+
+    def __init__(self, *, password: str = "") -> None:
+        self._password = password
+        self._stack = ExitStack()
+        self.nodes: list[Node] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        settings = {
+            "cluster-enabled": "yes",
+            "cluster-config-file": "nodes.conf",
+            "cluster-node-timeout": "1000",
+            "cluster-replica-validity-factor": "0",
+            "repl-diskless-sync-delay": "0",
+        }
+        if self._password:
+            settings |= {"requirepass": self._password, "masterauth": self._password}
+        for _ in range(6):
+            # Nodes talk to each other on a port that is 10,000 higher.
+            node = Node(password=self._password, settings=settings, append_only=True, beside=10_000)
+            self.nodes.append(self._stack.enter_context(node))
+        first, *others = self.nodes
+        bounds = [0, 5461, 10_923, 16_384]
+        for i, node in enumerate(self.nodes):
+            self.say(node, "SET-CONFIG-EPOCH", i + 1)
+            if i < 3:
+                self.say(node, "ADDSLOTS", *range(bounds[i], bounds[i + 1]))
+        for other in others:
+            self.say(first, "MEET", "127.0.0.1", other.port)
+        for node in self.nodes:
+            wait_until(lambda node=node: self._knows(node) == 6, 20, "each node knows the others")
+        for master, replica in zip(self.nodes[:3], self.nodes[3:], strict=True):
+            self.say(replica, "REPLICATE", self.say(master, "MYID").decode())
+        self.wait_until_whole()
+
+    def say(self, node: Node, *words: Any) -> Any:
+        """One CLUSTER command, to one node; its answer as it comes."""
+        with node.client() as client:
+            client.response_callbacks.clear()
+            return client.execute_command("CLUSTER", *words)
+
+    def _knows(self, node: Node) -> int:
+        lines = self.say(node, "NODES").decode().splitlines()
+        return sum("handshake" not in line and "fail" not in line for line in lines)
+
+    def _is_whole(self, node: Node) -> bool:
+        lines = self.say(node, "NODES").decode().splitlines()
+        roles = [set(line.split()[2].split(",")) - {"myself"} for line in lines]
+        whole = sorted(map(sorted, roles)) == [["master"]] * 3 + [["slave"]] * 3
+        return whole and b"cluster_state:ok" in self.say(node, "INFO")
+
+    def wait_until_whole(self) -> None:
+        """Every node says that there are three masters, each with a replica that has caught up."""
+        for node in self.nodes:
+            wait_until(lambda node=node: self._is_whole(node), 30, "the cluster is whole")
+        wait_until(lambda: [replicas_of(node) for node in self.masters()] == [1, 1, 1], 30, "each master has a replica")
+
+    @property
+    def url(self) -> str:
+        """The URL for Taskconsole; it names two of the nodes."""
+        login = f":{self._password}@" if self._password else ""
+        places = ",".join(f"127.0.0.1:{node.port}" for node in (self.nodes[0], self.nodes[4]))
+        return f"redis+cluster://{login}{places}"
+
+    def masters(self) -> list[Node]:
+        """The nodes that are masters now."""
+        return [node for node in self.nodes if node.running and role_of(node) == "master"]
+
+    def master_of(self, key: str) -> Node:
+        """The node that has a key now."""
+        slot = key_slot(key.encode())
+        for node in self.masters():
+            for first, last, *nodes in self.say(node, "SLOTS"):
+                if first <= slot <= last:
+                    return next(other for other in self.nodes if other.port == int(nodes[0][1]))
+        raise AssertionError(f"no node has {key}")
+
+    def queues(self, count: int = 3) -> list[str]:
+        """The default queue and others, each on another master as long as there are any."""
+        found = {self.master_of("task_queue").port: "task_queue"}
+        for i in range(1000):
+            found.setdefault(self.master_of(f"queue-{i}").port, f"queue-{i}")
+            if len(found) == count:
+                return list(found.values())
+        raise AssertionError("no such queues")
+
+    def heal(self) -> None:
+        """Bring killed nodes back and wait until there are three masters with a replica each."""
+        for node in self.nodes:
+            if not node.running:
+                node.restart()
+        self.wait_until_whole()
 
 
 def role_of(node: PrivateServer) -> str:

@@ -21,6 +21,7 @@ from taskconsole.model.event import EventKind
 from taskconsole.model.firing import RunRecord, encode_record
 from taskconsole.model.state import State
 from taskconsole.model.task import Envelope, decode
+from taskconsole.store.carrying import CarryStore, Move
 from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
 from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore, Seen
@@ -66,10 +67,12 @@ class DelayedTasks:
     Args:
         names: The key names to use.
         ask: Carries out calls in one round trip, repeats them if the replies are lost, raises a refusal.
+        spread: The public set and its queue lie on different nodes.
     """
 
-    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]]) -> None:
-        self._names, self._ask = names, ask
+    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]], *, spread: bool = False) -> None:
+        self._names, self._ask, self._spread = names, ask, spread
+        self._carrying = CarryStore(names)
         self._reading, self._operations = ReadingStore(names), OperationStore(names)
         self._schedules = ScheduleStore(names)
 
@@ -99,6 +102,10 @@ class DelayedTasks:
     def _act(self, command: Reschedule | Delete, found: _Found, now: float, token: str) -> str:
         """What was done, in words; nothing when the task went away meanwhile."""
         queue, by = command.queue, command.by
+        if self._spread and found.shelf == "public":
+            if not self._adopt(Move.of(token, queue), found.payload):
+                return ""
+            found = replace(found, shelf="delayed")
         row = task_row(queue, State.DELAYED, Seen(found.payload, len(found.payload), found.due))
         name = f"{row.name[:SHOWN]} ({row.id[:SHOWN]})" if row.id else row.name[:SHOWN]
         match command:
@@ -121,6 +128,14 @@ class DelayedTasks:
                     return ""
                 self._end_run(queue, found.payload, now, by)
                 return f"deleted {name} from {queue}: {was}"
+
+    def _adopt(self, move: Move, payload: bytes) -> bool:
+        """Take a task from the public set into its queue's own, where an action and its note are one step."""
+        luggage = self._one(self._carrying.depart(move, [payload], only_due=False))
+        if luggage:
+            self._one(self._carrying.deliver(move, luggage, move.queue))
+            self._ask([*self._carrying.arrive(move)])
+        return bool(luggage)
 
     def _end_run(self, queue: str, payload: bytes, now: float, by: str) -> None:
         """Let a schedule go on whose task has just been deleted; else its scheduler finds out half a minute later."""

@@ -42,13 +42,12 @@ from taskconsole.backends.windows import Windows
 from taskconsole.errors import ConfigError, ScheduleError, StoreError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.task import Envelope, bare_payload, check_size, encode
-from taskconsole.store.events import Listener
 from taskconsole.store.keys import DEFAULT_QUEUE, Namespace, check_queue_name
+from taskconsole.store.opening import open_listener, open_wire
 from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.trace import Trace
-from taskconsole.store.wire import Wire
 from taskconsole.store.workers import WorkerStore
 
 if TYPE_CHECKING:
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.model.trace import Issued
     from taskconsole.store.call import Call
+    from taskconsole.store.events import Listener
 
 __all__ = ["NativeBackend"]
 
@@ -96,12 +96,12 @@ class NativeBackend:
         self.settings, self.address = settings, settings.address
         self._names = Namespace(settings.prefix)
         self._trace = Trace()
-        self._read = Wire(settings, trace=self._trace)
-        self._act = Wire(settings, trace=self._trace, acting=True)
-        self._look = Wire(settings, trace=self._trace)
+        self._read = open_wire(settings, trace=self._trace)
+        self._act = open_wire(settings, trace=self._trace, acting=True)
+        self._look = open_wire(settings, trace=self._trace)
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
         self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
-        self._delayed = DelayedTasks(self._names, self._repeat_all)
+        self._delayed = DelayedTasks(self._names, self._repeat_all, spread=settings.spread)
         self._windows, self._logs = Windows(self._names, self._all), EventLogs(self._names, self._all)
         self._failed = FailedTasks(self._names, self._all)
         self.desk = ScheduleDesk(
@@ -232,7 +232,7 @@ class NativeBackend:
 
     def listen(self, on_events: Callable[[list[Event]], None], stopped: Callable[[], bool]) -> None:
         """Hand over events until `stopped()`."""
-        listener = Listener(self.settings)
+        listener = open_listener(self.settings)
         look = 0.0
         try:
             while not stopped():

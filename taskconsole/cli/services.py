@@ -218,11 +218,11 @@ def known_queues(settings: Settings) -> QueuePlan:
     import contextlib
 
     from taskconsole.store.keys import DEFAULT_QUEUE, Namespace
+    from taskconsole.store.opening import open_wire
     from taskconsole.store.reading import ReadingStore
-    from taskconsole.store.wire import Wire
     from taskconsole.worker.options import QueuePlan
 
-    with contextlib.closing(Wire(settings)) as wire:
+    with contextlib.closing(open_wire(settings)) as wire:
         known = wire.run(ReadingStore(Namespace(settings.prefix)).usable_queues())
     return QueuePlan(tuple(sorted({DEFAULT_QUEUE, *known})))
 

@@ -44,6 +44,8 @@ class Call(Generic[T]):
     """Turns the reply (bytes, int, list, None) into our type."""
     body: bytes | None = None
     """The script's text, to send when the server does not know its SHA."""
+    near: str = ""
+    """A key on whose node of a cluster it is to be carried out; empty: that of its own first key, or any node."""
 
     def with_body(self) -> tuple[Arg, ...]:
         """The same call as EVAL, for a server that has lost its script cache."""
@@ -57,6 +59,6 @@ class Call(Generic[T]):
         return cls(("EVALSHA", found.sha, len(keys), *keys, *args), parse, found.body)
 
 
-def command(*args: Arg, parse: Callable[[Any], T]) -> Call[T]:
-    """A plain Redis command."""
-    return Call(args, parse)
+def command(*args: Arg, parse: Callable[[Any], T], near: str = "") -> Call[T]:
+    """A plain Redis command; `near` as in `Call`."""
+    return Call(args, parse, near=near)

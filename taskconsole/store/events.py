@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import select
+import time
 from typing import TYPE_CHECKING, Any
 
 import redis
 
+from taskconsole.store.call import command
+from taskconsole.store.cluster import AnyNodeDialer, SlotMap, home_of, read_map
 from taskconsole.store.dialing import AsyncDialer, Dialer, hang_up
 from taskconsole.store.wire import translate
 
@@ -16,13 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from taskconsole.config import Settings
+    from taskconsole.store.cluster import Place
 
-__all__ = ["Listener", "subscribe"]
+__all__ = ["ClusterListener", "Listener", "subscribe"]
 
 
 async def subscribe(settings: Settings, channels: list[str]) -> AsyncIterator[tuple[str, str]]:
     """Channel and text of each message on `channels`, for ever; reconnects by itself."""
-    dialer = AsyncDialer(settings)
+    dialer = AnyNodeDialer(settings) if settings.spread else AsyncDialer(settings)
     pause = 0.1
     while True:
         connection: Any = None
@@ -86,6 +91,10 @@ class Listener:
             return reply[1].decode("utf-8", "backslashreplace"), bytes(reply[2])
         return None
 
+    def fileno(self) -> int:
+        """What `select` can wait for."""
+        return int(self._connection._sock.fileno())  # noqa: SLF001 - redis-py hides it
+
     def drain(self, take: Callable[[str, bytes], None], seconds: float, *, at_most: int = 10_000) -> int:
         """Hand over everything that arrives within `seconds`, then what is there already; returns how many."""
         taken = 0
@@ -102,3 +111,46 @@ class Listener:
         """Hang up."""
         if self._connection is not None:
             self._connection.disconnect()
+
+
+class ClusterListener(Listener):
+    """As `Listener`, to a cluster.
+
+    A message reaches every node, but whether anybody listens is asked where the queue is (PUBSUB NUMSUB counts the
+    subscribers of one node): each channel is joined at the node of its queue.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._map = SlotMap(settings)
+        self._nodes: dict[Place, Listener] = {}
+        self._channels: set[str] = set()
+
+    def join(self, channels: Iterable[str]) -> set[str]:
+        """As `Listener.join`."""
+        new = set(channels) - self._channels
+        if new and self._map.stale:
+            read_map(self._map)
+        for channel in sorted(new):
+            place = self._map.place_of(home_of(command("PUBLISH", channel, parse=int)))
+            if place not in self._nodes:
+                self._nodes[place] = Listener(self._map.settings_of(place))
+            self._nodes[place].join([channel])
+        self._channels |= new
+        return new
+
+    def read(self, seconds: float) -> tuple[str, bytes] | None:
+        """As `Listener.read`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            for node in self._nodes.values():
+                message = node.read(0)
+                if message is not None:
+                    return message
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select(list(self._nodes.values()), [], [], left)[0]:
+                return None
+
+    def close(self) -> None:
+        """Hang up."""
+        for node in self._nodes.values():
+            node.close()

@@ -30,6 +30,7 @@ from taskconsole.store.dialing import AsyncDialer, Dialer, hang_up, is_demoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from taskconsole.config import Settings
     from taskconsole.store.call import Call
@@ -54,6 +55,15 @@ _NOT_YET = (
 )
 """Answers that mean "not now": the same call may succeed later."""
 
+_NOT_YET_ERRORS = (
+    redis.BusyLoadingError,
+    redis.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.TryAgainError,
+)
+"""The same, where redis-py has taken the code away."""
+
 
 def translate(error: Exception, address: str) -> TaskconsoleError:
     """Our error for one of redis-py's or the socket's; one line, no password."""
@@ -67,15 +77,16 @@ def translate(error: Exception, address: str) -> TaskconsoleError:
         return AccessDenied(f"Redis at {address} refused access: {text}")
     if isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in text:
         return StoreFull(f"Redis at {address} is out of memory (maxmemory reached): nothing was written")
-    if isinstance(error, redis.BusyLoadingError | redis.exceptions.MasterDownError | redis.ReadOnlyError):
-        # redis-py takes the code away from these.
+    if isinstance(error, _NOT_YET_ERRORS):
         return StoreNotReady(f"Redis at {address} is not ready: {text[:300]}")
     if isinstance(error, redis.ResponseError):
-        return _refusal(text, address)
+        return _refusal(error, text, address)
     return StoreUnavailable(f"no answer from Redis at {address}: {text[:300]}")
 
 
-def _refusal(text: str, address: str) -> TaskconsoleError:
+def _refusal(error: redis.ResponseError, text: str, address: str) -> TaskconsoleError:
+    if isinstance(error, redis.exceptions.AskError):
+        return StoreError(f"Redis at {address} is a node of a cluster: the URL must begin with redis+cluster://")
     code = text.split(" ", 1)[0].lstrip("-")
     # The last is how Redis 6.2 says NOPERM inside a script.
     if code in {"NOAUTH", "WRONGPASS", "NOPERM"} or "NOPERM" in text or "user executing the script can't" in text:
@@ -170,10 +181,25 @@ class Wire:
         return [_read_reply(call, reply, self.address) for call, reply in zip(calls, replies, strict=True)]
 
     def _exchange(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        return self.finish(self.begin(calls), calls)
+
+    def begin(self, calls: Sequence[Call[Any]]) -> Any:
+        """Send calls; `finish` is to be called with what this returns, and nothing else in between."""
         try:
             connection = self._connected()
             self.sent += len(calls)
             connection.send_packed_command([_pack(call.args) for call in calls], check_health=False)
+        except BaseException as error:
+            # Whatever happened, the next reply on this connection may belong to this call: never reuse it.
+            self.close()
+            if isinstance(error, Exception):
+                raise translate(error, self.address) from None
+            raise
+        return connection
+
+    def finish(self, connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
+        """The replies to what `begin` has sent, as they came; a refusal is one."""
+        try:
             replies = [self._read(connection) for _ in calls]
             demoted = False
             for i, reply in enumerate(replies):
@@ -232,7 +258,7 @@ class AsyncWire:
         self._timeout = settings.timeout if timeout is None else timeout
         self._dialer = AsyncDialer(settings)
         self._connection: Any = None
-        self._lock = asyncio.Lock()
+        self._lock: AbstractAsyncContextManager[None] = asyncio.Lock()
 
     async def run(self, call: Call[T], *, timeout: float | None = None) -> T:  # noqa: ASYNC109 - passed to the read
         """Carry out one call, waiting `timeout` seconds for its answer (the wire's own by default).
@@ -254,6 +280,11 @@ class AsyncWire:
         async with self._lock:
             replies = await self._exchange(calls, self._timeout if timeout is None else timeout)
         return [_read_reply(call, reply, self.address) for call, reply in zip(calls, replies, strict=True)]
+
+    async def ask(self, calls: Sequence[Call[Any]], seconds: float) -> list[Any]:
+        """The replies as they came; a refusal is one."""
+        async with self._lock:
+            return await self._exchange(calls, seconds)
 
     async def _exchange(self, calls: Sequence[Call[Any]], seconds: float) -> list[Any]:
         try:

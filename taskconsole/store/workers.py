@@ -169,7 +169,7 @@ class WorkerStore:
             names = [key.decode("utf-8", "replace") for key in reply[1]]
             return int(reply[0]), [name[len(start) :] for name in names if name.startswith(start)]
 
-        return command("SCAN", cursor, "MATCH", _literal(start) + "*", "COUNT", 1000, parse=parse)
+        return command("SCAN", cursor, "MATCH", _literal(start) + "*", "COUNT", 1000, parse=parse, near=k.queue)
 
 
 def _literal(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskconsole.errors import LeaseLost, StoreError, StoreFull, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
-from taskconsole.store.wire import AsyncWire
+from taskconsole.store.opening import open_async_wire
 from taskconsole.worker.logs import RateLimit
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from taskconsole.config import Settings
     from taskconsole.store.call import Call
     from taskconsole.store.tasks import Claimed, Settlement, TaskStore
+    from taskconsole.store.wire import AsyncWire
     from taskconsole.store.workers import WorkerStore
     from taskconsole.worker.options import WorkerOptions
     from taskconsole.worker.server_clock import ServerClock
@@ -83,7 +84,7 @@ class Lane:
         self.registered: dict[str, str | int | float] = {}
         self._store, self._workers, self._options = store, workers, options
         self._wire, self._in_hand, self._clock = wire, in_hand, clock
-        self._waiter_wire = AsyncWire(settings)
+        self._waiter_wire = open_async_wire(settings)
         self.stepped = 0.0
         """Monotonic time of the last answered step."""
         self._suspects: list[str] | None = None

@@ -18,11 +18,13 @@ from taskconsole import __version__
 from taskconsole.errors import AccessDenied, StoreError, StoreFull, StoreNotReady, TaskconsoleError
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
+from taskconsole.store.opening import open_async_wire
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.wire import AsyncWire, check_version
 from taskconsole.store.workers import WorkerStore
+from taskconsole.worker.carrier import Carrier
 from taskconsole.worker.definitions import Definitions
 from taskconsole.worker.fetcher import Fetcher
 from taskconsole.worker.heartbeat import Heartbeat, resident_memory
@@ -135,7 +137,7 @@ class Worker:
                     await wire.close()
 
     def _new_wire(self) -> AsyncWire:
-        wire = AsyncWire(self.settings)
+        wire = open_async_wire(self.settings)
         self._wires.append(wire)
         return wire
 
@@ -183,7 +185,9 @@ class Worker:
             lane.on_fenced = self._fenced
         self.fetcher = Fetcher(self.lanes, self.pool, options)
         self.recorder = Recorder(self.lanes, store=store, wire=self._side, clock=self.clock)
-        self.promoter = Promoter(options.queues.names, store=store, wire=self._new_wire(), clock=self.clock)
+        wire = self._new_wire()
+        carrier = Carrier(store=store, wire=wire, clock=self.clock) if settings.spread else None
+        self.promoter = Promoter(options.queues.names, store=store, wire=wire, clock=self.clock, carrier=carrier)
         self._build_schedules(names)
         self.wakeups = Wakeups(
             {channel: "" if source.public else source.queue for channel, source in self.promoter.channels.items()},

@@ -65,10 +65,10 @@ class Producer:
         bound = RegisteredTask(self.app, task.handler, task._options)
         return bound.using(**options) if options else bound
 
-    def work(self, count: int, seconds: float) -> list[str]:
+    def work(self, count: int, seconds: float, **options: Any) -> list[str]:
         """Enqueue `count` tasks that take so long each."""
         names = [f"t{len(self.accepted) + i}" for i in range(count)]
-        task = self.task(tasks.work)
+        task = self.task(tasks.work, **options)
         self.app.enqueue_many([task.call(name, seconds) for name in names])
         self.accepted += names
         return names

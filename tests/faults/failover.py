@@ -26,6 +26,9 @@ from tests.faults.ledger import Ledger
 from tests.faults.schedulers import SchedulerProcess
 from tests.servers import connect, wait_until
 
+BACKLOG = 1_000
+"""Tasks that wait already when the master dies."""
+
 LONG = 60.0
 """Seconds after which a test gives up."""
 
@@ -58,15 +61,11 @@ def listening(url: str, queues: Sequence[str]) -> Iterator[list[Event]]:
     with closing(NativeBackend(Settings(url=url), tuple(queues))) as backend, ThreadPoolExecutor(1) as pool:
         backend.overview()
         running = pool.submit(backend.listen, heard.extend, done.is_set)
-        with closing(connect(url)) as client:
-            # Anybody's message is an event; it is heard as soon as the channel has been joined.
-            for queue in queues:
-                wait_until(
-                    lambda queue=queue: client.publish(f"{queue}_channel", "hello") and _heard(heard, queue, "hello"),
-                    10,
-                    f"{queue} is listened to",
-                )
         try:
+            with closing(connect(url)) as client:
+                # Anybody's message is an event; it is heard as soon as the channel has been joined.
+                for queue in queues:
+                    wait_until(lambda queue=queue: _says_hello(client, queue, heard), 10, f"{queue} is listened to")
             yield heard
         finally:
             done.set()
@@ -74,8 +73,9 @@ def listening(url: str, queues: Sequence[str]) -> Iterator[list[Event]]:
                 running.result(10)
 
 
-def _heard(heard: Sequence[Event], queue: str, text: str) -> bool:
-    return any(event.queue == queue and text in str(event) for event in list(heard))
+def _says_hello(client: Any, queue: str, heard: Sequence[Event]) -> bool:
+    client.publish(f"{queue}_channel", "hello")
+    return any(event.queue == queue and "hello" in str(event) for event in list(heard))
 
 
 def everything_works(
@@ -207,6 +207,7 @@ def fail_over(
         strike: Takes the master away.
     """
     producer = make_producer(url, retry_for=30)
+    producer.work(BACKLOG, 0.02, queue_name=queue)
     stop = threading.Event()
 
     def produce() -> None:
