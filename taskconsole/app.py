@@ -171,7 +171,7 @@ class App:
     """The tasks of one program, and the Redis they go to.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`; else TASKCONSOLE_URL, REDIS_URL, localhost.
+        url: As in the README; else TASKCONSOLE_URL, REDIS_URL, localhost.
         prefix: Put in front of every key.
         lifespan: Called with the app, gives an async context manager that a worker process
             enters before its first task and leaves after its last.
