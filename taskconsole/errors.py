@@ -114,7 +114,16 @@ class RecordingError(TaskconsoleError):
 
 
 class NotRecorded(TaskconsoleError):
-    """A recording does not say what was so at that time: nobody had asked."""
+    """A recording does not say what was so at that time: nobody had asked.
+
+    Args:
+        text: The message.
+        nearest: The position, seconds since the recording began, at which it does; None when it never does.
+    """
+
+    def __init__(self, text: str, nearest: float | None = None) -> None:
+        self.nearest = nearest
+        super().__init__(text)
 
 
 class StoreUnavailable(TaskconsoleError):

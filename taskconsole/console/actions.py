@@ -853,6 +853,15 @@ REPLAY = (
         footer=False,
     ),
     Action(
+        id="replay.nearest",
+        key="apostrophe",
+        shown="'",
+        name="app.replay_nearest",
+        label="where recorded",
+        tooltip="Replay: to where this view was recorded, the nearest.",
+        footer=False,
+    ),
+    Action(
         id="replay.start",
         key="circumflex_accent",
         shown="^",

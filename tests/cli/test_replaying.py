@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
 
 import pytest
 
+from taskconsole.backends.recording.reader import Recording
 from tests.backends.recording.tape import BEGAN, Tape
 from tests.console.hostile_texts import HOSTILE
 from tests.console.pty_session import PtySession
@@ -107,6 +109,16 @@ def test_a_console_records_and_the_recording_is_replayed(store_url, raw, tmp_pat
     with PtySession("--record", str(path), env=environment, module="taskconsole") as session:
         assert session.end() == 2
         assert b"there is such a file; it is not written over" in session.output
+
+    killed = tmp_path / "killed.ndjson"
+    with PtySession("--record", str(killed), env=environment, module="taskconsole") as session:
+        session.until("REC")
+        session.until("NO WORKERS")
+        session.signal(signal.SIGKILL)
+        session.end()
+    about = Recording(killed).about()
+    assert about.readings >= 1
+    assert not about.flaws()
 
     # The server is not asked for.
     environment["TASKCONSOLE_URL"] = "redis://127.0.0.1:1"

@@ -275,7 +275,7 @@ class ReplayBackend:
         text = f"not recorded at {hour(self.clock(self.position))}"
         if nearest is not None:
             text += f"; the nearest is of {hour(self.clock(nearest))}"
-        return NotRecorded(text)
+        return NotRecorded(text, nearest)
 
 
 def _event(plain: Any) -> Event | None:

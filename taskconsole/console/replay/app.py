@@ -111,6 +111,10 @@ class ReplayConsole(Console):
         """To a failure."""
         self.replay.seek(direction, (MarkKind.FAILURE,))
 
+    def action_replay_nearest(self) -> None:
+        """To where the view that is shown was looked at."""
+        self.replay.to_answer()
+
     def action_replay_at(self) -> None:
         """Type a time."""
         assert isinstance(self.desk, ReplayDesk)

@@ -18,7 +18,7 @@ from taskconsole.console.queries import Answer
 from taskconsole.console.rates import POINTS, SPACING, WINDOW, Rates
 from taskconsole.console.replay.link import ReplayLink
 from taskconsole.console.replay.player import Player
-from taskconsole.errors import AccessDenied, ConfigError, ServerTooOld, TaskconsoleError
+from taskconsole.errors import AccessDenied, ConfigError, NotRecorded, ServerTooOld, TaskconsoleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -168,6 +168,10 @@ class ReplayFeed(Handover):
         """To the next mark, or to the one before; says what it is."""
         self._do(lambda: self._seek(direction, kinds))
 
+    def to_answer(self) -> None:
+        """To the nearest moment at which what is asked now was answered."""
+        self._do(self._to_answer)
+
     def take_passed(self) -> tuple[list[Event] | None, list[Overview]]:
         """What is between the last snapshot and the next, to be taken first.
 
@@ -224,6 +228,19 @@ class ReplayFeed(Handover):
             return
         self._player.go(mark.position)
         self._tell(Say(mark.text))
+
+    def _to_answer(self) -> None:
+        self._backend.position = self._player.position
+        try:
+            if self._query is not None:
+                self._query.read(self._backend, lambda _part: True)
+        except NotRecorded as missing:
+            if missing.nearest is None:
+                self._tell(Say("what this view shows was never recorded", ok=False))
+            else:
+                self._player.go(missing.nearest)
+        except TaskconsoleError:
+            return  # It was asked for, and refused: that is what is shown.
 
     def _show(self) -> None:
         """The moment, what led to it, and what is asked about it."""
