@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from taskconsole.console import private_files
-from taskconsole.console.private_files import add_line, read_start, write_new, write_over
+from taskconsole.console.private_files import NewFile, add_line, read_start, write_new, write_over
 
 
 def over(directory, name, data):
@@ -19,7 +19,15 @@ def line(directory, name, data):
     add_line(directory / name, data)
 
 
-WAYS = pytest.mark.parametrize("write", [write_new, over, line])
+def growing(directory, name, data):
+    file = NewFile(directory / name)
+    try:
+        file.write(data)
+    finally:
+        file.close()
+
+
+WAYS = pytest.mark.parametrize("write", [write_new, over, line, growing])
 
 
 @pytest.fixture(autouse=True)

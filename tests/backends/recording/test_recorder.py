@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -170,6 +171,16 @@ def test_an_hour_of_twenty_queues_takes_so_many_bytes(tmp_path):
     an_hour = tape.recorder.size / seconds * HOUR
     print(f"readings of 20 queues, all figures moving: {an_hour / 1e6:.1f} MB an hour")
     assert an_hour < 16e6
+    began = time.process_time()
+    replayed = tape.replayed()
+    opened = time.process_time() - began
+    began = time.process_time()
+    for _ in range(50):
+        replayed.position = rng.random() * seconds
+        replayed.overview()
+    leapt = (time.process_time() - began) / 50
+    print(f"it opens in {opened / seconds * HOUR:.1f} s an hour; any reading is there in {leapt * 1000:.0f} ms")
+    assert leapt < 0.2
 
 
 def test_growth_has_a_bound_whatever_happens(tmp_path, monkeypatch):
