@@ -207,6 +207,23 @@ async def test_what_was_not_looked_at_is_not_made_up(tape):
         await go(pilot, clock(260)[:-1])
         await pilot.press("8", "apostrophe")
         await until_shown(app, "what this view shows was never recorded")
+
+
+async def test_an_answer_is_gone_when_time_has_passed_it(tape):
+    async with replaying(tape.path) as pilot:
+        await pilot.press("5")
+        await go(pilot, clock(218)[:-1])
+        await until_shown(pilot.app, "w-1")
+        await pilot.press("greater_than_sign", "greater_than_sign", "full_stop")
+        await until_shown(pilot.app, "not recorded at")
+        assert "w-1" not in text_of(pilot.app)
+
+
+async def test_views_that_were_not_recorded_say_so(tape):
+    async with replaying(tape.path) as pilot:
+        app = pilot.app
+        await go(pilot, clock(260)[:-1])
+        await pilot.press("8")
         await until_shown(app, f"not recorded at {clock(260)}")
         await pilot.press("2", "enter")
         await until_shown(app, f"not recorded at {clock(260)}")
