@@ -34,12 +34,13 @@ class Question:
 def question(order: Order, foreseen: Foreseen) -> Question | None:
     """The question for an order; None when it may be done at once, as one key takes it back."""
     many = foreseen.count > MANY
+    sweeping = order.danger is Danger.SWEEPING or (order.danger is Danger.DELETING and many)
+    harmless = foreseen.undoable and not (many or order.hidden or order.note or foreseen.cost)
+    if order.danger is Danger.REVERSIBLE and harmless:
+        return None
     notes = tuple(safe(note, 300) for note in (order.note, foreseen.cost, foreseen.warning) if note)
     if not foreseen.undoable and not foreseen.warning:
         notes = (*notes, "cannot be undone")
-    sweeping = order.danger is Danger.SWEEPING or (order.danger is Danger.DELETING and many)
-    if not sweeping and order.danger is Danger.REVERSIBLE and not notes and not order.hidden and not many:
-        return None
     hidden = f" ({count(order.hidden)} not in sight)" if order.hidden else ""
     typed = (order.typed or str(foreseen.count)) if sweeping else ""
     return Question(text=f"{safe(foreseen.text, 300)}{hidden}?", notes=notes, typed=typed)

@@ -113,6 +113,7 @@ def asked(verb, count, *, hidden=0, given="", typed="", **foreseen):
 
 def test_what_one_key_takes_back_is_not_asked():
     assert asked("retry", 1) is None
+    assert asked("retry", 1, warning="only as long as nobody has claimed it") is None
     assert asked("reschedule", 20, given="+5") is None
 
 
@@ -152,4 +153,4 @@ def test_every_verb_that_acts_can_be_ordered_or_has_a_form():
     from taskconsole.console.orders import _OTHERS, REACH  # noqa: PLC0415
 
     verbs = {action.verb for group in GROUPS.values() for action in group if action.verb}
-    assert verbs <= set(WHOLE) | set(_OTHERS) | set(REACH)
+    assert verbs <= set(WHOLE) | set(_OTHERS) | set(REACH) | {"hire"}

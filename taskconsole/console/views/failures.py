@@ -41,13 +41,14 @@ class FailuresView(TableView[FailureGroup]):
 
     @property
     def aim(self) -> Aim:
-        """All dead tasks of the selected group."""
+        """All dead tasks of the selected group; of one that has none, those that wait for another attempt."""
         group = self.grid.selected
         if group is None:
             return Aim()
-        matching = Matching(queue=group.queue, state=State.DEAD, group=group.key, agreed=group.dead)
+        state, number = (State.DEAD, group.dead) if group.dead else (State.DELAYED, group.retrying)
+        matching = Matching(queue=group.queue, state=state, group=group.key, agreed=number)
         rows = () if group.sample is None else (group.sample,)
-        return Aim(queue=group.queue, state=State.DEAD, rows=rows, matching=matching, everything=matching)
+        return Aim(queue=group.queue, state=state, rows=rows, matching=matching, everything=matching)
 
     @property
     def question(self) -> AskFailures:
