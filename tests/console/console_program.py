@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from taskconsole.console.app import run_console
 from taskconsole.console.hands import Hands
+from taskconsole.console.place import Place
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind
+from taskconsole.model.state import State
 from taskconsole.model.stats import Pause
 from tests.console.fake_backend import FakeBackend, queue
 from tests.console.hostile_texts import HOSTILE
@@ -114,6 +116,8 @@ def main():
         backend = hostile()
     elif what == "refused":
         return run_console(Refused(), address="127.0.0.1:6379/0", offer="taskconsole demo   starts an embedded server")
+    elif what == "acting":
+        return acting()
     elif what == "crash":
         return crash()
     else:
@@ -121,6 +125,16 @@ def main():
         if len(sys.argv) > 2:
             events(backend, float(sys.argv[2]))
     return run_console(lambda: backend, address=backend.address)
+
+
+def acting():
+    """Delayed tasks to do something to; what was done is told at the end."""
+    backend = FakeBackend([queue("mail", delayed=5, workers=1), queue("other", workers=1)])
+    backend.task_counts = {("mail", State.DELAYED): 5}
+    start = Place(view="tasks", queue="mail", state=State.DELAYED)
+    code = run_console(lambda: backend, address=backend.address, start=start)
+    print(f"applied: {[type(command).__name__ for command in backend.applied]}")
+    return code
 
 
 def crash():

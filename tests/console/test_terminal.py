@@ -193,3 +193,40 @@ def test_what_is_typed_ahead_goes_where_it_was_meant_to():
         session.press("1")
         session.until("filter rep: 1 of 5")
         assert "emails" not in session.text.partition("filter rep")[2]
+
+
+def test_a_dialog_costs_two_kilobytes_at_most():
+    with PtySession("acting") as session:
+        session.until("id-00000000"[-12:])
+        session.for_seconds(2.5)
+        dialogs = [("d", "y/N"), ("P", "only mail"), ("s", "now"), ("M", "to queue"), ("c", "z cannot take that back")]
+        for key, shown in dialogs:
+            for press, wanted in ((key, shown), ("\x1b", "enter open")):
+                before = len(session.output)
+                session.press(press)
+                session.until(wanted)
+                session.for_seconds(0.3)
+                spent = len(session.output) - before
+                assert spent <= 2000, (press, shown, spent)
+
+
+def test_a_paste_into_the_real_program_presses_nothing():
+    with PtySession("acting") as session:
+        session.until("id-00000000"[-12:])
+        session.for_seconds(1)
+        # As terminals mark it, and as those send it that do not: there Enter opens a task, as harmless keys may.
+        session.press("\x1b[200~d\ny\nD\nrx\x1b[201~")
+        session.press("d\ry\rDrx")
+        session.until("keys came in a burst")
+        session.for_seconds(1)
+        assert "y/N" not in session.text
+        # The program tells what was applied when it ends.
+        session.press("d")
+        session.until("y/N")
+        session.for_seconds(0.5)
+        session.press("y")
+        session.until("DeleteTasks done")
+        session.for_seconds(1)
+        session.press("\x03")
+        assert session.end() == 0
+        assert b"applied: ['DeleteTasks']" in session.output
