@@ -416,7 +416,9 @@ class Worker:
 
 
 def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> Worker:
-    """Run a worker in this thread until it ends, and return it; SIGTERM and SIGINT stop it, a second one at once.
+    """Run a worker in this thread until it ends, and return it.
+
+    SIGTERM, SIGINT and SIGHUP (the terminal is gone) stop it, a second one at once.
 
     Args:
         worker: Makes the worker, inside the event loop.
@@ -457,7 +459,9 @@ async def _main(make: Callable[[], Worker]) -> Worker:
             _leave(128 + number)
         worker.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # nohup means it
         loop.add_signal_handler(number, on_signal, number)
     await worker.run()
     stuck = sum(_busy(thread) for thread in threading.enumerate())
