@@ -13,11 +13,24 @@ from taskconsole import App
 from taskconsole.app import RegisteredTask
 from taskconsole.config import Settings
 from tests.faults import app as tasks
+<<<<<<< HEAD
 from tests.faults.ledger import Ledger
 from tests.faults.schedulers import SchedulerProcess
 from tests.servers import WorkerProcess
+=======
+from tests.faults.ledger import Ledger, Report
+from tests.servers import FULL, WorkerProcess
+>>>>>>> f68f6ac (Faults of disks, and a table of all figures at the end of a run)
 
 LEASE = 2.0
+
+ROW = "fault row"
+"""The name under which a line of the table is kept with a test's result."""
+
+
+def sized(quick: int, full: int) -> int:
+    """A number for every commit, or for a release (TASKCONSOLE_TEST_FULL=1)."""
+    return full if FULL else quick
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,10 +40,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.faults)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The figures of all fault tests as one table, as it stands in RESULTS.md."""
+    reports = [report for word in ("passed", "failed") for report in terminalreporter.stats.get(word, [])]
+    rows = [row for report in reports for name, row in report.user_properties if name == ROW]
+    if rows:
+        terminalreporter.section("faults")
+        terminalreporter.write_line("| fault | accepted | finished | lost | repeated | longest gap | going on after |")
+        terminalreporter.write_line("|---|---|---|---|---|---|---|")
+        for row in sorted(rows):
+            terminalreporter.write_line(row)
+
+
 @pytest.fixture
-def ledger(make_server: Callable[..., Any]) -> Iterator[Ledger]:
+def ledger(make_server: Callable[..., Any], request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """The ledger, in a server of its own."""
-    made = Ledger(make_server().url)
+
+    def record(fault: str, report: Report) -> None:
+        request.node.user_properties.append((ROW, report.row(fault)))
+
+    made = Ledger(make_server().url, record)
     yield made
     made.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -24,10 +24,16 @@ class Line:
 
 
 class Ledger:
-    """The stream that the handlers of `tests.faults.app` write into."""
+    """The stream that the handlers of `tests.faults.app` write into.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: A Redis that is never faulted.
+        record: Is given each report, for the table at the end of the run.
+    """
+
+    def __init__(self, url: str, record: Callable[[str, Report], None] = lambda _fault, _report: None) -> None:
         self.url = url
+        self._record = record
         self._client: redis.Redis = connect(url, decode_responses=True)
 
     def environment(self) -> dict[str, str]:
@@ -62,8 +68,16 @@ class Ledger:
             f"{len(wanted)} tasks end",
         )
 
-    def report(self, fault: str, accepted: Iterable[str]) -> Report:
-        """Compare, print, return."""
+    def now(self) -> float:
+        """The time by which its lines are dated, seconds since the epoch."""
+        seconds, micros = self._client.time()  # type: ignore[misc]  # the blocking client
+        return seconds + micros / 1e6
+
+    def report(self, fault: str, accepted: Iterable[str], *, healed: float | None = None) -> Report:
+        """Compare, print, return.
+
+        `healed` is when the (last) fault was over, or had been inflicted when it is over at once; by `now`.
+        """
         wanted = set(accepted)
         lines = self.lines()
         starts, ends = self.count("start"), self.count("end")
@@ -76,8 +90,10 @@ class Ledger:
             strangers=len(set(starts) - wanted),
             repeated=sum(n - 1 for n in starts.values()),
             gap=max(gaps, default=0.0),
+            recovery=next((at - healed for at in moments if at >= healed), None) if healed is not None else None,
         )
         print(f"{fault}: {made}")
+        self._record(fault, made)
         return made
 
     def close(self) -> None:
@@ -98,9 +114,18 @@ class Report:
     """Starts beyond the first of each task."""
     gap: float
     """Longest time without a task ending, seconds."""
+    recovery: float | None = None
+    """From the end of the (last) fault to the first task that ended after it, seconds."""
 
     def __str__(self) -> str:
+        recovery = "" if self.recovery is None else f", going on after {self.recovery:.2f} s"
         return (
             f"accepted {self.accepted}, finished {self.finished}, lost {self.lost}, "
-            f"repeated starts {self.repeated}, longest gap {self.gap:.2f} s"
+            f"repeated starts {self.repeated}, longest gap {self.gap:.2f} s{recovery}"
         )
+
+    def row(self, fault: str) -> str:
+        """A line of the table in RESULTS.md."""
+        recovery = "–" if self.recovery is None else f"{self.recovery:.2f} s"
+        cells = (self.accepted, self.finished, self.lost, self.repeated, f"{self.gap:.2f} s", recovery)
+        return f"| {fault} | {' | '.join(map(str, cells))} |"

@@ -6,9 +6,12 @@ import signal
 import time
 from contextlib import closing
 
+import pytest
+
 from taskconsole.store.keys import Namespace
 from taskconsole.store.wire import Wire
 from taskconsole.store.workers import WorkerStore
+from tests.faults.conftest import sized
 from tests.servers import wait_until, workers_of
 
 QUEUE = "task_queue"
@@ -25,11 +28,12 @@ def drained(raw) -> bool:
     return raw.llen(QUEUE) == 0 and not lists and raw.zcard(KEYS.delayed) == 0
 
 
+@pytest.mark.timeout(400)
 def test_f01_killed_workers_lose_no_task(raw, spawn, producer, ledger):
-    kills, concurrency = 8, 4
+    kills, concurrency = sized(8, 50), 4
     workers = [spawn(concurrency=concurrency, wait=False) for _ in range(4)]
     wait_until(lambda: len(workers_of(raw, QUEUE)) >= 4, 20, "all workers are up")
-    producer.work(2000, 0.012)
+    producer.work(sized(2000, 20_000), 0.012)
     in_hand = 0
     for n in range(kills):
         victim = workers[n % len(workers)]
@@ -41,23 +45,26 @@ def test_f01_killed_workers_lose_no_task(raw, spawn, producer, ledger):
         if raw.llen(QUEUE):
             wait_until(lambda victim=victim: held(raw, victim) or not raw.llen(QUEUE), 10, "it has work")
         victim.kill()
+        killed = ledger.now()
         in_hand += held(raw, victim)
         workers[n % len(workers)] = spawn(concurrency=concurrency, wait=False)
-    ledger.wait_for(producer.accepted)
-    report = ledger.report(f"F-01 {kills} x SIGKILL, {in_hand} tasks in dead hands", producer.accepted)
+    ledger.wait_for(producer.accepted, sized(30, 150))
+    report = ledger.report(f"F-01 {kills} x SIGKILL, {in_hand} tasks in dead hands", producer.accepted, healed=killed)
     assert (report.lost, report.strangers) == (0, 0)
     assert report.repeated <= in_hand
     wait_until(lambda: drained(raw), 10, "nothing is left behind")
     assert raw.zcard(KEYS.dead) == 0
 
 
+@pytest.mark.timeout(300)
 def test_f03_a_worker_that_is_told_to_end_under_load_loses_and_repeats_nothing(raw, spawn, producer, ledger):
     grace = 3.0
     workers = [spawn(concurrency=4, grace=grace) for _ in range(2)]
     producer.work(1500, 0.004)
     longest = 0.0
-    for n in range(6):
-        wait_until(lambda: held(raw, workers[0]), 5, "it has work")
+    stops = sized(6, 40)
+    for n in range(stops):
+        wait_until(lambda: held(raw, workers[0]), 10, "it has work")
         before = time.monotonic()
         old = workers.pop(0)
         own = old.ids[QUEUE]
@@ -66,10 +73,10 @@ def test_f03_a_worker_that_is_told_to_end_under_load_loses_and_repeats_nothing(r
         assert own not in workers_of(raw, QUEUE)
         assert raw.llen(KEYS.processing(own)) == 0
         workers.append(spawn(concurrency=4, grace=grace))
-        if n < 5 and raw.llen(QUEUE) < 300:
+        if n < stops - 1 and raw.llen(QUEUE) < 300:
             producer.work(500, 0.004)
     ledger.wait_for(producer.accepted)
-    report = ledger.report(f"F-03 6 x SIGTERM, longest end {longest:.2f} s", producer.accepted)
+    report = ledger.report(f"F-03 {stops} x SIGTERM, longest end {longest:.2f} s", producer.accepted)
     assert (report.lost, report.strangers, report.repeated) == (0, 0, 0)
     assert longest <= grace + 1
 
@@ -91,6 +98,32 @@ def test_f03_tasks_that_outlast_the_grace_period_go_back_at_once(raw, spawn, pro
         f"F-03 SIGTERM and tasks longer than the grace period, ended in {took:.2f} s", producer.accepted
     )
     assert (report.lost, report.repeated) == (0, 4)
+
+
+def test_f36_a_worker_whose_terminal_is_gone_loses_and_repeats_nothing(raw, spawn, producer, ledger):
+    worker = spawn(concurrency=4)
+    producer.work(400, 0.005)
+    wait_until(lambda: ledger.length() > 100, 10, "it is in the middle of it")
+    worker.signal(signal.SIGHUP)
+    gone = ledger.now()
+    assert worker.wait(10) == 0
+    assert workers_of(raw, QUEUE) == set()
+    spawn(concurrency=4)
+    ledger.wait_for(producer.accepted)
+    report = ledger.report("F-36 SIGHUP under load", producer.accepted, healed=gone)
+    assert (report.lost, report.strangers, report.repeated) == (0, 0, 0)
+
+
+def test_f36_a_worker_that_is_to_outlive_its_terminal_does(raw, spawn, producer, ledger):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does; a child inherits it
+    try:
+        worker = spawn(concurrency=4)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    worker.signal(signal.SIGHUP)
+    producer.work(50, 0.001)
+    ledger.wait_for(producer.accepted)
+    assert worker.running
 
 
 def test_f03_a_second_signal_ends_a_worker_at_once_and_loses_nothing(raw, spawn, producer, ledger):

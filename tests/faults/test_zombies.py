@@ -6,17 +6,20 @@ import json
 import signal
 from collections import Counter
 
+import pytest
+
 from taskconsole.store.keys import Namespace
 from tests.faults import app as tasks
-from tests.faults.conftest import LEASE
+from tests.faults.conftest import LEASE, sized
 from tests.servers import wait_until, workers_of
 
 QUEUE = "task_queue"
 KEYS = Namespace().of(QUEUE)
 
 
+@pytest.mark.timeout(300)
 def test_f02_a_worker_that_wakes_up_after_its_lease_changes_nothing(raw, spawn, producer, ledger):
-    stops, concurrency = 3, 4
+    stops, concurrency = sized(3, 20), 4
     zombie = spawn(concurrency=concurrency)
     other = spawn(concurrency=concurrency)
     in_hand = 0
@@ -30,6 +33,7 @@ def test_f02_a_worker_that_wakes_up_after_its_lease_changes_nothing(raw, spawn, 
         ledger.wait_for(producer.accepted)
         before = {key: raw.zcard(key) for key in (KEYS.delayed, KEYS.dead)}
         zombie.signal(signal.SIGCONT)
+        healed = ledger.now()
         wait_until(lambda: len(workers_of(raw, QUEUE)) == 2, 10, "it goes on under a new name")
         # Its late acks found nothing to change: nothing is pending, held, delayed or dead that was not before.
         assert before == {key: raw.zcard(key) for key in (KEYS.delayed, KEYS.dead)} == {KEYS.delayed: 0, KEYS.dead: 0}
@@ -37,7 +41,7 @@ def test_f02_a_worker_that_wakes_up_after_its_lease_changes_nothing(raw, spawn, 
     producer.work(50, 0.01)
     ledger.wait_for(producer.accepted)
     report = ledger.report(
-        f"F-02 {stops} x SIGSTOP past the lease, {in_hand} tasks in stopped hands", producer.accepted
+        f"F-02 {stops} x SIGSTOP past the lease, {in_hand} tasks in stopped hands", producer.accepted, healed=healed
     )
     assert (report.lost, report.strangers) == (0, 0)
     assert report.repeated <= in_hand

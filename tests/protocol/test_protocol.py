@@ -6,7 +6,6 @@ happen without it. With TASKCONSOLE_TEST_FULL=1 more goes wrong in one story; th
 
 from __future__ import annotations
 
-import os
 from importlib.resources import files
 from typing import Any
 
@@ -17,8 +16,7 @@ from tests.protocol.checker import STUCK, Model, explore
 from tests.protocol.lua import Lua
 from tests.protocol.schedules import Schedule
 from tests.protocol.tasks import WORKER_GUARDS, Luck, Tasks
-
-FULL = bool(os.environ.get("TASKCONSOLE_TEST_FULL"))
+from tests.servers import FULL
 
 POISON = frozenset({"poison"})
 
