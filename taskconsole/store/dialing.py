@@ -159,6 +159,8 @@ class Dialer:
             # An ACL may forbid even CLIENT SETNAME; a connection without a name is better than none.
             connection = pool.connection_class(**{**pool.connection_kwargs, "client_name": None})
             connection.connect()
+        except redis.ConnectionError as error:
+            raise _at_the_door(error) from None
         return connection
 
 
@@ -213,8 +215,10 @@ class AsyncDialer:
         connection = pool.connection_class(**pool.connection_kwargs)
         try:
             await connection.connect()
-        except BaseException:
+        except BaseException as error:
             await hang_up(connection)
+            if isinstance(error, redis.ConnectionError):
+                raise _at_the_door(error) from None
             raise
         return connection
 
@@ -222,6 +226,17 @@ class AsyncDialer:
 async def _ask_async(connection: Any, *command: str) -> Any:
     await connection.send_command(*command, check_health=False)
     return await connection.read_response(disable_decoding=True, timeout=math.inf)
+
+
+def _at_the_door(error: redis.ConnectionError) -> redis.ConnectionError:
+    """The same, with what is most likely when a server accepts a connection and ends it before a word was said.
+
+    Redis does so when `maxclients` are there already. It says so, but what it said is lost when we write first.
+    """
+    text = str(error)
+    if type(error) is not redis.ConnectionError or not ("while writing" in text or "closed by server" in text):
+        return error
+    return redis.ConnectionError(f"it ends new connections at once, as when maxclients is reached: {text}")
 
 
 async def hang_up(connection: Any) -> None:

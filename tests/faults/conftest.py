@@ -28,6 +28,10 @@ ROW = "fault row"
 """The name under which a line of the table is kept with a test's result."""
 
 
+only_full = pytest.mark.skipif(not FULL, reason="takes its time: with TASKCONSOLE_TEST_FULL=1")
+"""For what would make every commit wait too long."""
+
+
 def sized(quick: int, full: int) -> int:
     """A number for every commit, or for a release (TASKCONSOLE_TEST_FULL=1)."""
     return full if FULL else quick

@@ -126,6 +126,6 @@ class Report:
 
     def row(self, fault: str) -> str:
         """A line of the table in RESULTS.md."""
-        recovery = "–" if self.recovery is None else f"{self.recovery:.2f} s"
+        recovery = "-" if self.recovery is None else f"{self.recovery:.2f} s"
         cells = (self.accepted, self.finished, self.lost, self.repeated, f"{self.gap:.2f} s", recovery)
         return f"| {fault} | {' | '.join(map(str, cells))} |"
