@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+
 __all__ = ["printable"]
+
+# Looked up now: Python opens a file for it, which may be impossible when there is an error to tell of.
+_escape = codecs.lookup("unicode_escape").encode
 
 
 def printable(text: object, limit: int | None = None) -> str:
@@ -20,7 +25,7 @@ def printable(text: object, limit: int | None = None) -> str:
         # An escape is never cut in two: the cut comes first, and once more after escaping made it longer.
         plain = plain[: limit + 1]
     if not plain.isprintable():
-        plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in plain)
+        plain = "".join(c if c.isprintable() else _escape(c)[0].decode("ascii") for c in plain)
     if limit is not None and len(plain) > limit:
         plain = plain[: max(0, limit - 1)] + "…"
     return plain

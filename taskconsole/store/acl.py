@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 
 from taskconsole.errors import ConfigError
 from taskconsole.redis_url import Kind, RedisUrl
-from taskconsole.store.call import script
+from taskconsole.store.call import script, script_names
 
 __all__ = ["AclUser", "acl_users", "called_by"]
 
@@ -95,7 +94,7 @@ def acl_users(url: str, prefix: str) -> list[AclUser]:
     always = _ALWAYS | _ROUTING.get(kind, frozenset())
     users = [
         ("worker", "workers, schedulers, and whatever enqueues", _WORKER, _WORKERS_OWN | _WORKERS_TOO),
-        ("console", "operators: the console and every command", _READER | _OPERATOR, _every_script() - _WORKERS_OWN),
+        ("console", "operators: the console and every command", _READER | _OPERATOR, script_names() - _WORKERS_OWN),
         ("reader", "whoever looks only", _READER, _READING),
     ]
     found = [
@@ -106,11 +105,6 @@ def acl_users(url: str, prefix: str) -> list[AclUser]:
         asked = frozenset({"sentinel|get-master-addr-by-name"})
         found.append(AclUser("taskconsole-sentinel", "everybody, at the Sentinels themselves", asked, (), ()))
     return found
-
-
-def _every_script() -> frozenset[str]:
-    folder = files("taskconsole.store").joinpath("lua")
-    return frozenset(file.name.removesuffix(".lua") for file in folder.iterdir() if file.name.endswith(".lua"))
 
 
 def called_by(scripts: frozenset[str]) -> frozenset[str]:

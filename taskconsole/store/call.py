@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from pkgutil import get_data
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Call", "Script", "command", "script"]
+__all__ = ["Call", "Script", "command", "script", "script_names"]
 
 T = TypeVar("T")
 Arg = bytes | str | int | float
@@ -26,12 +26,28 @@ class Script:
     sha: str
 
 
-@cache
 def script(name: str) -> Script:
     """The transition in `lua/<name>.lua`."""
-    body = get_data("taskconsole.store", f"lua/{name}.lua")
-    assert body is not None, f"no transition is called {name}"
-    return Script(name, body, hashlib.sha1(body, usedforsecurity=False).hexdigest())
+    return _scripts()[name]
+
+
+@cache
+def _scripts() -> dict[str, Script]:
+    """All of them by name, read when the first is needed.
+
+    Later there may be no file left to open, or others in their place: a new version that is being installed.
+    """
+    found: dict[str, Script] = {}
+    for file in files("taskconsole.store").joinpath("lua").iterdir():
+        if file.name.endswith(".lua"):
+            name, body = file.name.removesuffix(".lua"), file.read_bytes()
+            found[name] = Script(name, body, hashlib.sha1(body, usedforsecurity=False).hexdigest())
+    return found
+
+
+def script_names() -> frozenset[str]:
+    """The names of all transitions."""
+    return frozenset(_scripts())
 
 
 @dataclass(frozen=True, slots=True)
