@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.lasting_keys import undeclared_keys
 from tests.servers import (
     VARIABLE,
     PrivateServer,
@@ -24,6 +24,7 @@ from tests.servers import (
     server_under_test,
 )
 
+<<<<<<< HEAD
 # What may stay in Redis without a time to live: it has an owner or a cap. The name after the hash tag, with
 # the type. A plain name is a queue itself (LIST) or the public door for delayed tasks.
 LASTING = {
@@ -45,6 +46,8 @@ LASTING = {
 }
 LASTING_WITH_AN_OWNER = re.compile(r"processing:[^:]+$|runs:")
 
+=======
+>>>>>>> b133250 (Faults of loads, and a soak that looks for leaks)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers of this file; keep the settings of whoever runs the tests out of them."""
@@ -124,8 +127,7 @@ def _no_key_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     if not _is_checked(request.node) or not {"store_url", "raw"} & set(request.fixturenames):
         return
     with closing(connect(request.getfixturevalue("redis_url"))) as client:
-        left = [key for key in client.scan_iter(count=1000) if client.ttl(key) == -1]
-        undeclared = [f"{key!r} ({kind})" for key in left if not _is_declared(key, kind := _kind(client, key))]
+        undeclared = undeclared_keys(client)
     assert not undeclared, f"without a TTL, and not in the declared set: {', '.join(undeclared)}"
 
 
@@ -133,17 +135,3 @@ def _is_checked(node: pytest.Item) -> bool:
     if node.get_closest_marker("no_key_leak"):
         return False
     return bool(node.get_closest_marker("key_leak")) or f"tests{os.sep}store{os.sep}" in str(node.path)
-
-
-def _kind(client: redis.Redis, key: bytes) -> str:
-    return str(client.type(key), "ascii")  # type: ignore[arg-type]  # bytes: nothing is decoded
-
-
-def _is_declared(key: bytes, kind: str) -> bool:
-    name = key.decode(errors="replace")
-    if match := re.fullmatch(r"\{[^{}]+\}:(.+)", name):
-        own = match[1]
-        return LASTING.get(own) == kind or (kind == "list" and bool(LASTING_WITH_AN_OWNER.match(own)))
-    if name.endswith("taskconsole:queues"):
-        return kind == "set"
-    return kind == "list" or (kind == "zset" and name.endswith("delayed_tasks"))

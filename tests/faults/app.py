@@ -46,6 +46,27 @@ async def hold_the_loop(name: str, seconds: float) -> None:
     note("end", name)
 
 
+@app.task
+async def tick(name: str) -> None:
+    """Be the task of a schedule: nobody has enqueued it, so it is none of those that are counted."""
+    note("tick", name)
+
+
+@app.task(process=True, timeout=1.0, retries=0)
+def never_end(name: str) -> None:
+    """Do nothing, without end and without a pause."""
+    note("start", name)
+    while True:
+        pass
+
+
+@app.task
+def measure(name: str, text: str) -> None:
+    """Take a payload of any size."""
+    note("start", name)
+    note("end" if len(text) else "empty", name)
+
+
 @app.task(max_redeliveries=3)
 async def kill_the_worker(name: str) -> None:
     """End the process without a word."""
