@@ -24,30 +24,6 @@ from tests.servers import (
     server_under_test,
 )
 
-<<<<<<< HEAD
-# What may stay in Redis without a time to live: it has an owner or a cap. The name after the hash tag, with
-# the type. A plain name is a queue itself (LIST) or the public door for delayed tasks.
-LASTING = {
-    "delayed": "zset",
-    "workers": "zset",
-    "dead": "zset",
-    "schedules": "hash",
-    "next": "zset",
-    "positions": "hash",
-    "code": "hash",
-    "running": "hash",
-    "buffered": "hash",
-    "manifests": "zset",
-    "paused": "string",
-    "stats": "hash",
-    "log": "stream",
-    "done": "list",
-    "leaving": "zset",
-}
-LASTING_WITH_AN_OWNER = re.compile(r"processing:[^:]+$|runs:")
-
-=======
->>>>>>> b133250 (Faults of loads, and a soak that looks for leaks)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers of this file; keep the settings of whoever runs the tests out of them."""

@@ -22,6 +22,7 @@ LASTING = {
     "stats": "hash",
     "log": "stream",
     "done": "list",
+    "leaving": "zset",
 }
 LASTING_WITH_AN_OWNER = re.compile(r"processing:[^:]+$|runs:")
 

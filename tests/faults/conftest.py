@@ -13,14 +13,9 @@ from taskconsole import App
 from taskconsole.app import RegisteredTask
 from taskconsole.config import Settings
 from tests.faults import app as tasks
-<<<<<<< HEAD
-from tests.faults.ledger import Ledger
-from tests.faults.schedulers import SchedulerProcess
-from tests.servers import WorkerProcess
-=======
 from tests.faults.ledger import Ledger, Report
+from tests.faults.schedulers import SchedulerProcess
 from tests.servers import FULL, WorkerProcess
->>>>>>> f68f6ac (Faults of disks, and a table of all figures at the end of a run)
 
 LEASE = 2.0
 
