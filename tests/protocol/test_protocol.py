@@ -166,7 +166,7 @@ NEEDED = {
 
 # Lua files that are in no model, and why.
 LEFT_OUT = {
-    "depart": "moves tasks between nodes of a cluster, and here there is one; tests/store/test_carrying.py",
+    "depart": "moves tasks between nodes of a cluster, and here there is one; tests/worker/test_carrier.py",
     "reschedule": "changes when a task may be promoted, and here that is at any moment",
     "heads": "reads",
     "page": "reads",
