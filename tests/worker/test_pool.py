@@ -628,13 +628,14 @@ async def test_pools_come_and_go(make_rig):
 
 @pytest.mark.parametrize(("deaths", "together"), [(1, 4), (2, 1)])
 async def test_what_has_died_with_two_workers_runs_alone_and_the_others_wait_outside(rig, deaths, together):
-    running, most = 0, 0
+    running, most, all_run = 0, 0, asyncio.Barrier(together)
 
     @rig.app.task
     async def work(n):
         nonlocal running, most
         running += 1
         most = max(most, running)
+        await all_run.wait()
         await asyncio.sleep(0.01)
         running -= 1
 
