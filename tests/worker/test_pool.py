@@ -649,9 +649,9 @@ async def test_what_has_died_with_two_workers_runs_alone_and_the_others_wait_out
 
 @pytest.mark.usefixtures("timeouts")
 async def test_waiting_for_ones_turn_after_a_death_does_not_count_for_the_timeout(rig):
-    @rig.app.task(timeout=0.15, retries=0)
+    @rig.app.task(timeout=0.6, retries=0)
     async def work(n):
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.25)
 
     await rig.register()
     await rig.run_all(*[envelope("work", args=[n], redelivered=1) for n in range(4)])
