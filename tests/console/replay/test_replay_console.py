@@ -94,7 +94,9 @@ async def test_what_is_replayed_is_what_was_seen(tmp_path):
         Place(view="doctor"),
     ]
     seen = []
-    live = Console(recorded(lambda: backend, recorder), address=backend.address, recorder=recorder, read_only=True)
+    live = Console(
+        recorded(lambda: backend, recorder), address=backend.address, recorder=recorder, read_only=True, interval=0.3
+    )
     async with live.run_test(size=(80, 24)) as pilot:
         await until_shown(live, "LIVE")
         assert "REC" in lines_of(live)[0]
