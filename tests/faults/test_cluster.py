@@ -228,7 +228,7 @@ def test_f14_a_killed_master_costs_nothing_that_was_replicated(cluster, queues, 
 
 @pytest.mark.skipif(not FULL, reason="minutes: with TASKCONSOLE_TEST_FULL=1")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_f14_one_failover_after_another(cluster, queues, spawn, make_producer, ledger, number):
     workers = [spawn(url=cluster.url, queues=queues, concurrency=8) for _ in range(2)]
     for turn in range(6):

@@ -135,7 +135,7 @@ def test_f12_a_killed_master_costs_nothing_that_was_replicated(setup, spawn, mak
 
 @pytest.mark.skipif(not FULL, reason="minutes: with TASKCONSOLE_TEST_FULL=1")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_f12_one_failover_after_another(setup, spawn, make_producer, ledger, number):
     workers = [spawn(url=setup.url, concurrency=8) for _ in range(2)]
     for turn in range(6):
