@@ -244,18 +244,21 @@ class ClusterSetUp:
 
 
 def role_of(node: PrivateServer) -> str:
-    """`master` or `slave`."""
-    with node.client() as client:
-        return str(client.info("replication")["role"])
+    """`master` or `slave`; empty when it cannot be asked just now."""
+    return str(_replication(node).get("role", ""))
 
 
 def replicas_of(node: PrivateServer) -> int:
     """How many replicas have caught up with a node."""
+    return sum(isinstance(value, dict) and value.get("state") == "online" for value in _replication(node).values())
+
+
+def _replication(node: PrivateServer) -> dict[str, Any]:
     with node.client() as client:
-        found = client.info("replication")
-    return sum(
-        value["state"] == "online" for name, value in found.items() if name.startswith("slave") and "state" in value
-    )
+        try:
+            return dict(client.info("replication"))  # type: ignore[arg-type]  # the blocking client
+        except redis.ConnectionError:
+            return {}  # a Sentinel that turns a server into something else cuts every connection to it
 
 
 def replicated(node: PrivateServer, replicas: int = 1) -> None:

@@ -115,8 +115,8 @@ class NativeBackend:
         self._extra = {check_queue_name(name) for name in queues}
         self._lookup = Lookup(self._names, lambda calls: all_or_raise(self._look.run_all(calls)))
         self._task_search = TaskSearch(self._names, self._look.run_all, self._extra)
-        self._server_look = ServerLook(self._names, self._all, settings.client_name, self._extra)
-        self._overviews = OverviewReader(self._names, settings, self._read.run_all, self._extra)
+        self._server_look = ServerLook(self._names, self._all, settings.client_name, self._extra, self._look.nodes)
+        self._overviews = OverviewReader(self._names, settings, self._read.run_all, self._extra, self._read.nodes)
         self._known: list[str] = []
         self._offset = 0.0
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskconsole.backends.rows import (
     WORKER_FIELDS,
+    cluster_info,
     enqueued_at,
     integer,
     number,
@@ -37,11 +38,11 @@ from taskconsole.store.tasks import DEAD_CAP
 from taskconsole.store.wire import check_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from taskconsole.config import Settings
     from taskconsole.model.stats import ServerInfo, TaskRow
-    from taskconsole.store.call import Call
+    from taskconsole.store.call import Call, Place
     from taskconsole.store.keys import Keys, Namespace
 
 __all__ = ["OverviewReader"]
@@ -146,6 +147,7 @@ class OverviewReader:
         settings: Where Redis is, for the header.
         run_all: Carries out calls in one round trip; a refused one yields its error.
         extra: Queues to show even when nobody has registered them.
+        nodes: Tells the nodes of a cluster; none of a single server.
     """
 
     def __init__(
@@ -154,10 +156,13 @@ class OverviewReader:
         settings: Settings,
         run_all: Callable[[list[Call[Any]]], list[Any]],
         extra: Iterable[str],
+        nodes: Callable[[], Sequence[Place]] = tuple,
     ) -> None:
         self._names, self._settings, self._run_all = names, settings, run_all
         self._extra = frozenset(extra)
         self._reading = ReadingStore(names)
+        self._tell_nodes = nodes
+        self._nodes: tuple[ServerInfo, ...] = ()
         self._server: ServerInfo | None = None
         self._server_read = 0.0
         self._registered = False
@@ -198,6 +203,7 @@ class OverviewReader:
             queues=tuple(queues),
             rtt=rtt,
             commands=self._cost,
+            nodes=self._nodes,
             trouble=trouble,
             trouble_key=self._names.queues if trouble else "",
         )
@@ -214,7 +220,9 @@ class OverviewReader:
         now = self._all([self._reading.time()])[0]
         if isinstance(now, TaskconsoleError):
             raise now
-        return Overview(at=now, server=server, queues=(), rtt=time.monotonic() - began, commands=self._cost)
+        return Overview(
+            at=now, server=server, queues=(), rtt=time.monotonic() - began, commands=self._cost, nodes=self._nodes
+        )
 
     def greet(self) -> ServerInfo:
         """What the server says of itself, at most 10 s old.
@@ -226,11 +234,18 @@ class OverviewReader:
         server = self._server
         if server is not None and not server.loading and time.monotonic() - self._server_read < INFO_EVERY:
             return server
-        info = self._all([self._reading.info()])[0]
-        if isinstance(info, TaskconsoleError):
-            raise info
-        check_version("redis_version:" + info.get("redis_version", ""), self._settings.address)
-        self._server = server_info(info, self._settings.url, self._settings.address)
+        settings, nodes = self._settings, self._tell_nodes()
+        found: list[ServerInfo] = []
+        for place, info in zip(
+            nodes or (None,), self._all([self._reading.info(n) for n in nodes or (None,)]), strict=True
+        ):
+            if isinstance(info, TaskconsoleError):
+                raise info
+            address = settings.address if place is None else f"{place[0]}:{place[1]}"
+            check_version("redis_version:" + info.get("redis_version", ""), address)
+            found.append(server_info(info, settings.url, address))
+        self._nodes = tuple(found) if nodes else ()
+        self._server = cluster_info(found, settings.address) if nodes else found[0]
         self._server_read = time.monotonic()
         return self._server
 

@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,10 +15,12 @@ from taskconsole.model.detail import as_seconds
 from taskconsole.model.state import State
 from taskconsole.model.stats import Pause, ServerInfo, TaskRow, WorkerInfo
 from taskconsole.model.task import Envelope, decode, opening, original
-from taskconsole.redis_url import RedisUrl
+from taskconsole.redis_url import Kind, RedisUrl
 from taskconsole.store.reading import integer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from taskconsole.model.event import EventKind
     from taskconsole.store.reading import Seen
 
@@ -76,6 +79,22 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
         aof_failed=info.get("aof_last_write_status", "ok") != "ok",
         clients=integer(info.get("connected_clients")),
         max_clients=integer(info.get("maxclients")),
+        replicas=integer(info.get("connected_slaves")),
+        wants_replicas=place.kind in {Kind.SENTINEL, Kind.CLUSTER},
+        bounded="min_slaves_good_slaves" in info,
+    )
+
+
+def cluster_info(nodes: Sequence[ServerInfo], address: str) -> ServerInfo:
+    """The nodes of a cluster taken together, for the header."""
+    return replace(
+        nodes[0],
+        address=address,
+        used_memory=sum(node.used_memory for node in nodes),
+        max_memory=sum(node.max_memory for node in nodes) if all(node.max_memory for node in nodes) else 0,
+        clients=sum(node.clients for node in nodes),
+        max_clients=sum(node.max_clients for node in nodes),
+        loading=any(node.loading for node in nodes),
     )
 
 

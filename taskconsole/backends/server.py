@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from taskconsole.backends.rows import integer
 from taskconsole.errors import AccessDenied, StoreError, WrongType
+from taskconsole.model.phrase import size
 from taskconsole.model.server import KeyUse, ServerClient, ServerDetail, SlowCommand
 from taskconsole.store.keys import DEFAULT_QUEUE
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.server import client_list, entries, fields, memory_use, slow_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from taskconsole.store.call import Call
+    from taskconsole.store.call import Call, Place
     from taskconsole.store.keys import Keys, Namespace
     from taskconsole.store.server import SlowEntry
 
@@ -26,6 +27,12 @@ SLOW = 10
 
 MAX_QUEUES = 50
 """Queues whose keys are measured."""
+
+SUMMED = (
+    "used_memory", "maxmemory", "connected_clients", "blocked_clients", "maxclients", "instantaneous_ops_per_sec",
+    "rejected_connections", "evicted_keys", "expired_keys", "connected_slaves",
+)  # fmt: skip
+"""Fields of INFO that are added up over the nodes of a cluster."""
 
 MANY_CLIENTS = 5_000
 """Connections; a longer list is not asked for: Redis writes all of it at once."""
@@ -51,11 +58,19 @@ class ServerLook:
         ask: For reading.
         client_name: What our own connections are called.
         queues: Queues to measure even when nobody has registered them.
+        nodes: Tells the nodes of a cluster; none of a single server.
     """
 
-    def __init__(self, names: Namespace, ask: AskAll, client_name: str, queues: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        names: Namespace,
+        ask: AskAll,
+        client_name: str,
+        queues: Iterable[str] = (),
+        nodes: Callable[[], Sequence[Place]] = tuple,
+    ) -> None:
         self._names, self._ask, self._client_name, self._extra = names, ask, client_name, frozenset(queues)
-        self._reading = ReadingStore(names)
+        self._reading, self._nodes = ReadingStore(names), nodes
 
     def read(self) -> ServerDetail:
         """One look. What is refused is named in it.
@@ -64,30 +79,35 @@ class ServerLook:
             StoreUnavailable: No answer.
         """
         refused: list[str] = []
-        now, info, slow, known = self._ask(
-            [self._reading.time(), self._reading.info(), slow_log(SLOW), self._reading.usable_queues()]
-        )
+        nodes: Sequence[Place | None] = self._nodes() or (None,)
+        now, known = self._ask([self._reading.time(), self._reading.usable_queues()])
+        infos = self._ask([self._reading.info(node) for node in nodes])
+        slow_logs = self._ask([slow_log(SLOW, node) for node in nodes])
         now = _granted(now, "TIME", refused, time.time())
-        info = _granted(info, "INFO", refused, {})
-        slow = _granted(slow, "SLOWLOG", refused, None)
+        info = summed([_granted(info, "INFO", refused, {}) for info in infos])
+        logs = [_granted(log, "SLOWLOG", refused, None) for log in slow_logs]
+        slow = None if None in logs else sorted((entry for log in logs for entry in log), key=_age)[:SLOW]
         known = _granted(known, "SMEMBERS", refused, [])
         connected = integer(info.get("connected_clients"))
         return ServerDetail(
             at=now,
             info=info,
             slow=None if slow is None else tuple(_slow(entry) for entry in slow),
-            clients=self._clients(connected, refused),
+            clients=self._clients(connected, nodes, refused),
             connected=connected,
             keys=self._keys(sorted({*known, *self._extra, DEFAULT_QUEUE}), refused),
             refused=tuple(dict.fromkeys(refused)),
         )
 
-    def _clients(self, connected: int, refused: list[str]) -> tuple[ServerClient, ...] | None:
+    def _clients(
+        self, connected: int, nodes: Sequence[Place | None], refused: list[str]
+    ) -> tuple[ServerClient, ...] | None:
         if connected > MANY_CLIENTS:
             refused.append(f"CLIENT LIST: not asked for, {connected:,} connections are too many to list")
             return None
-        listed = _granted(self._ask([client_list(self._client_name)])[0], "CLIENT LIST", refused, None)
-        return None if listed is None else tuple(_client(each) for each in listed)
+        answers = self._ask([client_list(self._client_name, node) for node in nodes])
+        lists = [_granted(answer, "CLIENT LIST", refused, None) for answer in answers]
+        return None if None in lists else tuple(_client(each) for listed in lists for each in listed)
 
     def _keys(self, queues: list[str], refused: list[str]) -> tuple[KeyUse, ...]:
         if len(queues) > MAX_QUEUES:
@@ -126,6 +146,22 @@ class ServerLook:
             public = self._names.public_delayed
             found.append(("delayed, public", public, r.size(public)))
         return found
+
+
+def summed(infos: Sequence[dict[str, str]]) -> dict[str, str]:
+    """What INFO says of the nodes of a cluster, taken together: the first one's, with what can be added up."""
+    found = dict(infos[0])
+    if len(infos) > 1:
+        found |= {name: str(sum(integer(info.get(name)) for info in infos)) for name in SUMMED if name in found}
+        # What Redis has written in words is of one node only.
+        for name in ("used_memory", "maxmemory"):
+            if name in found:
+                found[f"{name}_human"] = size(int(found[name]))
+    return found
+
+
+def _age(entry: SlowEntry) -> int:
+    return -entry.at
 
 
 def _granted(answer: Any, name: str, refused: list[str], otherwise: Any) -> Any:

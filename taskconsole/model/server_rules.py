@@ -78,6 +78,20 @@ PERSISTENCE = Rule(
     means="a restart of Redis loses every task, or those since the last snapshot",
     fix="redis-cli CONFIG SET appendonly yes",
 )
+ALONE = Rule(
+    name="no replica",
+    levels=(Level.WARNING,),
+    when="the URL leads to Sentinels or a cluster, and no server follows this one",
+    means="nobody takes over when it dies, and everything on it is gone until it is back",
+    fix="redis-cli INFO replication; start a replica, or mend the one there was",
+)
+UNBOUNDED = Rule(
+    name="failover",
+    levels=(Level.NOTE,),
+    when="another server takes over when this one dies, and min-replicas-to-write is not set",
+    means="cut off from its replicas it goes on accepting tasks, all of which are lost when it is back",
+    fix="redis-cli CONFIG SET min-replicas-to-write 1; redis-cli CONFIG SET min-replicas-max-lag 2",
+)
 UNVERIFIED = Rule(
     name="tls not verified",
     levels=(Level.WARNING,),
@@ -93,7 +107,7 @@ SLOW_LINK = Rule(
     fix="run workers close to Redis",
 )
 
-SERVER_RULES = (LOADING, REPLICA, DISK, EVICTION, MEMORY, CLIENTS, PERSISTENCE, UNVERIFIED, SLOW_LINK)
+SERVER_RULES = (LOADING, REPLICA, DISK, EVICTION, MEMORY, CLIENTS, PERSISTENCE, ALONE, UNBOUNDED, UNVERIFIED, SLOW_LINK)
 
 
 def judge_server(server: ServerInfo) -> Iterator[Verdict]:
@@ -112,6 +126,7 @@ def judge_server(server: ServerInfo) -> Iterator[Verdict]:
     yield from _memory(server)
     yield from _clients(server)
     yield from _persistence(server)
+    yield from _failover(server)
     if server.unverified:
         yield UNVERIFIED.found(
             Level.WARNING,
@@ -203,6 +218,25 @@ def _persistence(server: ServerInfo) -> Iterator[Verdict]:
             evidence=told,
             since=server.last_save,
             fix="redis-cli CONFIG SET appendonly yes",
+        )
+
+
+def _failover(server: ServerInfo) -> Iterator[Verdict]:
+    if not server.wants_replicas or server.role != "master":
+        return
+    if not server.replicas:
+        yield ALONE.found(
+            Level.WARNING,
+            "NO REPLICA follows this Redis: when it dies nobody takes over",
+            evidence="connected_slaves:0",
+            fix="redis-cli INFO replication",
+        )
+    elif not server.bounded:
+        yield UNBOUNDED.found(
+            Level.NOTE,
+            "FAILOVER: cut off from its replicas, this Redis would accept tasks that are lost afterwards",
+            evidence=f"connected_slaves:{server.replicas}, min-replicas-to-write is not set",
+            fix="redis-cli CONFIG SET min-replicas-to-write 1",
         )
 
 

@@ -139,6 +139,12 @@ class ServerInfo:
     """Connections."""
     max_clients: int = 0
     """The most there may be; 0 when it is not known."""
+    replicas: int = 0
+    """Servers that follow it."""
+    wants_replicas: bool = False
+    """A place where another one is to take over when this one dies: behind Sentinels, or in a cluster."""
+    bounded: bool = False
+    """It takes no writes that too few replicas, or only distant ones, follow (min-replicas-to-write)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,8 @@ class Overview:
     """Seconds the reading took, network included."""
     commands: int = 0
     """Redis commands this reading cost."""
+    nodes: tuple[ServerInfo, ...] = ()
+    """Each master of a cluster, of which `server` then is the sum; empty for a single server."""
     trouble: str = ""
     """Why the names of the queues cannot be read; empty when they can."""
     trouble_key: str = ""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from taskconsole.model.phrase import quoted, span
@@ -14,7 +15,7 @@ from taskconsole.model.rule import Level, Rule, Verdict
 from taskconsole.model.server_rules import SERVER_RULES, judge_link, judge_server
 
 if TYPE_CHECKING:
-    from taskconsole.model.stats import Overview
+    from taskconsole.model.stats import Overview, ServerInfo
 
 __all__ = ["RULES", "Level", "Rule", "Verdict", "judge", "quoted", "span"]
 
@@ -32,9 +33,15 @@ def judge(overview: Overview, *, local_time: float | None = None) -> list[Verdic
         overview: The reading.
         local_time: What this machine's clock said at the same moment; None to leave the clocks alone.
     """
-    found = [*judge_server(overview.server), *judge_link(overview, local_time)]
+    found = [*judge_link(overview, local_time)]
+    for server in overview.nodes or (overview.server,):
+        found += [_of_node(verdict, server) if overview.nodes else verdict for verdict in judge_server(server)]
     found += judge_workers(overview.queues, overview.at)
     for queue in overview.queues:
         found += judge_queue(queue, overview.at)
     pending = {queue.name: queue.pending for queue in overview.queues}
     return sorted(found, key=lambda v: (_RANK[v.level], -pending.get(v.queue, 0), v.queue, _ORDER[v.rule]))
+
+
+def _of_node(verdict: Verdict, node: ServerInfo) -> Verdict:
+    return replace(verdict, evidence=f"{node.address}: {verdict.evidence}")

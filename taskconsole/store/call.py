@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Call", "Script", "command", "script", "script_names"]
+__all__ = ["Call", "Place", "Script", "command", "script", "script_names"]
 
 T = TypeVar("T")
 Arg = bytes | str | int | float
+
+Place = tuple[str, int]
+"""Host and port of a node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ class Call(Generic[T]):
     """Turns the reply (bytes, int, list, None) into our type."""
     body: bytes | None = None
     """The script's text, to send when the server does not know its SHA."""
-    near: str = ""
-    """A key on whose node of a cluster it is to be carried out; empty: that of its own first key, or any node."""
+    near: str | Place = ""
+    """Where in a cluster it is to be carried out: on the node of this key, or on the node at this place; empty: on that
+    of its own first key, or on any."""
 
     def with_body(self) -> tuple[Arg, ...]:
         """The same call as EVAL, for a server that has lost its script cache."""
@@ -75,6 +79,6 @@ class Call(Generic[T]):
         return cls(("EVALSHA", found.sha, len(keys), *keys, *args), parse, found.body)
 
 
-def command(*args: Arg, parse: Callable[[Any], T], near: str = "") -> Call[T]:
+def command(*args: Arg, parse: Callable[[Any], T], near: str | Place = "") -> Call[T]:
     """A plain Redis command; `near` as in `Call`."""
     return Call(args, parse, near=near)

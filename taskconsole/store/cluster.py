@@ -22,7 +22,7 @@ from redis.crc import key_slot
 
 from taskconsole.errors import StoreNotReady, TaskconsoleError
 from taskconsole.redis_url import RedisUrl
-from taskconsole.store.call import Call, command
+from taskconsole.store.call import Call, Place, command
 from taskconsole.store.dialing import AsyncDialer
 from taskconsole.store.wire import AsyncWire, Wire, translate
 
@@ -32,10 +32,7 @@ if TYPE_CHECKING:
     from taskconsole.config import Settings
     from taskconsole.store.trace import Trace
 
-__all__ = ["AnyNodeDialer", "AsyncClusterWire", "ClusterWire", "Place", "SlotMap", "home_of", "read_map"]
-
-Place = tuple[str, int]
-"""Host and port of a node."""
+__all__ = ["AnyNodeDialer", "AsyncClusterWire", "ClusterWire", "SlotMap", "home_of", "read_map"]
 
 SLOTS = 16_384
 
@@ -57,7 +54,7 @@ def home_of(call: Call[Any]) -> int | None:
     args = call.args
     name = args[0]
     key: object = None
-    if call.near:
+    if isinstance(call.near, str) and call.near:
         key = call.near
     elif name in {"EVALSHA", "EVAL"}:
         key = args[3] if args[2] else None
@@ -154,7 +151,8 @@ class _Round:
         self._replies: list[Any] = [None] * len(calls)
         self._left: dict[tuple[Place, bool], list[int]] = {}
         for i, call in enumerate(calls):
-            self._left.setdefault((slots.place_of(home_of(call)), False), []).append(i)
+            place = call.near if isinstance(call.near, tuple) else slots.place_of(home_of(call))
+            self._left.setdefault((place, False), []).append(i)
 
     def parts(self) -> list[_Part]:
         """What is to be asked now; nothing when every call has its reply."""
@@ -233,12 +231,21 @@ class ClusterWire(Wire):
         self._map, self._patience = SlotMap(settings), timeout
         self._nodes: dict[Place, Wire] = {}
 
-    def _exchange(self, calls: Sequence[Call[Any]]) -> list[Any]:
-        self.sent += len(calls)
+    def nodes(self) -> tuple[Place, ...]:
+        """The masters: for calls that are to go to each of them (`Call.near`)."""
+        with self._lock:
+            self._look_at_map()
+        return self._map.masters
+
+    def _look_at_map(self) -> None:
         if self._map.stale:
             read_map(self._map)
             for gone in self._nodes.keys() - set(self._map.masters):
                 self._nodes.pop(gone).close()
+
+    def _exchange(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        self.sent += len(calls)
+        self._look_at_map()
         asked = _Round(self._map, calls)
         for _ in range(REDIRECTIONS):
             parts = asked.parts()

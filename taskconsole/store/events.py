@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from taskconsole.config import Settings
-    from taskconsole.store.cluster import Place
+    from taskconsole.store.call import Place
 
 __all__ = ["ClusterListener", "Listener", "subscribe"]
 

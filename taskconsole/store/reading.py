@@ -10,6 +10,7 @@ from taskconsole.store.call import Call, command
 from taskconsole.store.keys import is_queue_name
 
 if TYPE_CHECKING:
+    from taskconsole.store.call import Place
     from taskconsole.store.keys import Keys, Namespace
 
 __all__ = ["Facts", "ReadingStore", "Seen", "integer", "parse_info"]
@@ -87,9 +88,9 @@ class ReadingStore:
         return command("TIME", parse=lambda r: int(r[0]) + int(r[1]) / 1e6)
 
     @staticmethod
-    def info() -> Call[dict[str, str]]:
-        """What the server says of itself."""
-        return command("INFO", parse=parse_info)
+    def info(node: Place | None = None) -> Call[dict[str, str]]:
+        """What the server says of itself; of a cluster this node, or any."""
+        return command("INFO", parse=parse_info, near=node or "")
 
     def queues(self) -> Call[list[str]]:
         """Known queue names, sorted."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskconsole.store.call import Call, command
+
+if TYPE_CHECKING:
+    from taskconsole.store.call import Place
 
 __all__ = ["SlowEntry", "client_list", "entries", "fields", "memory_use", "slow_log"]
 
@@ -27,9 +30,9 @@ class SlowEntry:
     client: str
 
 
-def slow_log(count: int) -> Call[list[SlowEntry]]:
-    """The newest entries of the slow log, newest first."""
-    return command("SLOWLOG", "GET", count, parse=lambda r: [_entry(entry) for entry in r[:count]])
+def slow_log(count: int, node: Place | None = None) -> Call[list[SlowEntry]]:
+    """The newest entries of the slow log of a server, or of one node of a cluster, newest first."""
+    return command("SLOWLOG", "GET", count, parse=lambda r: [_entry(entry) for entry in r[:count]], near=node or "")
 
 
 def _entry(entry: Any) -> SlowEntry:
@@ -37,15 +40,15 @@ def _entry(entry: Any) -> SlowEntry:
     return SlowEntry(int(entry[1]), int(entry[2]), tuple(bytes(arg) for arg in entry[3]), client)
 
 
-def client_list(name: str) -> Call[list[dict[str, str]]]:
-    """The fields of the connections that are called `name`, at most 200, the newest first."""
+def client_list(name: str, node: Place | None = None) -> Call[list[dict[str, str]]]:
+    """The fields of the connections to a server, or to one node, that are called `name`; at most 200, newest first."""
 
     def parse(reply: Any) -> list[dict[str, str]]:
         wanted = f" name={name} ".encode()
         lines = [line[:MAX_LINE] for line in bytes(reply).splitlines() if wanted in line]
         return [_fields(line) for line in reversed(lines[-MAX_CLIENTS:])]
 
-    return command("CLIENT", "LIST", parse=parse)
+    return command("CLIENT", "LIST", parse=parse, near=node or "")
 
 
 def _fields(line: bytes) -> dict[str, str]:

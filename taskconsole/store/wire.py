@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from taskconsole.config import Settings
-    from taskconsole.store.call import Call
+    from taskconsole.store.call import Call, Place
     from taskconsole.store.trace import Trace
 
 __all__ = ["AsyncWire", "Wire", "check_version", "parsed", "translate"]
@@ -171,6 +171,10 @@ class Wire:
         if isinstance(reply, Exception):
             raise translate(reply, self.address)
         return parsed(call, reply, self.address)
+
+    def nodes(self) -> tuple[Place, ...]:
+        """The nodes of a cluster; none here."""
+        return ()
 
     def run_all(self, calls: Sequence[Call[Any]]) -> list[Any]:
         """Carry out several calls in one round trip; a refused one yields its `StoreError` in its place."""

@@ -206,6 +206,7 @@ def fail_over(
         replicate: Returns when everything acknowledged so far is on a replica.
         strike: Takes the master away.
     """
+    ledger.forget()
     producer = make_producer(url, retry_for=30)
     producer.work(BACKLOG, 0.02, queue_name=queue)
     stop = threading.Event()
@@ -231,6 +232,9 @@ def fail_over(
             stop.set()
             producing.result(LONG)
     ledger.wait_for({*kept, *producer.accepted[before + 50 :]}, LONG)
+    with closing(connect(url)) as client:
+        # What was lost is not to be waited for; what is to run again is.
+        wait_until(lambda: _is_idle(client, queue), LONG, "everything has been done")
     report = ledger.report(name, producer.accepted)
     ended = set(ledger.count("end"))
     outcome = Outcome(
@@ -244,6 +248,12 @@ def fail_over(
     print(f"{name}: {outcome} ({at_the_end - len(kept)} while replication was waited for)")
     assert report.strangers == 0
     return outcome
+
+
+def _is_idle(client: Any, queue: str) -> bool:
+    tag = f"{{{queue}}}"
+    hands = [f"{tag}:processing:{worker.decode()}" for worker in client.zrange(f"{tag}:workers", 0, -1)]
+    return not any(map(client.llen, [queue, *hands])) and not client.zcard(f"{tag}:delayed")
 
 
 def nothing_is_left(url: str, queue: str) -> None:

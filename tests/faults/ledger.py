@@ -59,6 +59,10 @@ class Ledger:
         """How many lines there are."""
         return int(self._client.xlen("ledger"))  # type: ignore[arg-type]  # the blocking client
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._client.delete("ledger")
+
     def wait_for(self, accepted: Iterable[str], timeout: float = 30.0) -> None:
         """Until every one of these has ended."""
         wanted = set(accepted)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import closing
 
 import pytest
 
+from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
 from taskconsole.errors import AccessDenied, StoreError, StoreNotReady
 from taskconsole.store.call import command
@@ -183,6 +185,23 @@ def test_a_queue_that_is_moved_under_load_loses_and_repeats_nothing(cluster, que
     assert (report.lost, report.strangers) == (0, 0)
     assert worker.stop() == 0
     nothing_is_left(cluster.url, queue)
+
+
+def test_the_server_is_what_its_nodes_are_together_and_each_is_judged(cluster, capsys):
+    program = Program(cluster.url, capsys)
+    with closing(NativeBackend(Settings(url=cluster.url))) as backend:
+        overview = backend.overview()
+        assert sorted(node.address for node in overview.nodes) == sorted(
+            f"127.0.0.1:{node.port}" for node in cluster.masters()
+        )
+        assert overview.server.address.startswith("cluster 127.0.0.1:")
+        assert overview.server.used_memory == sum(node.used_memory for node in overview.nodes)
+        seen = backend.server()
+    assert int(seen.info["connected_slaves"]) == len(cluster.masters()) == 3
+    # One connection of the backend to each node, and one that reads the map.
+    assert len(seen.clients) >= 3
+    notes = [verdict for verdict in program("doctor")["verdicts"] if verdict["rule"] == "failover"]
+    assert len({verdict["evidence"].partition(" ")[0] for verdict in notes}) == 3
 
 
 def test_a_cluster_that_is_taken_for_one_server_is_recognized(cluster):

@@ -244,6 +244,14 @@ def test_names_of_queues_that_cannot_be_read():
     assert verdict.fix == "redis-cli RENAMENX p:q p:q:set-aside"
 
 
+def test_each_node_of_a_cluster_is_judged_and_named():
+    well = ServerInfo(address="a:1", persistence="aof", wants_replicas=True, replicas=1, bounded=True)
+    sick = ServerInfo(address="b:2", persistence="aof", wants_replicas=True)
+    reading = Overview(at=NOW, server=sick, nodes=(well, sick, sick), queues=(), rtt=0.0)
+
+    assert [(v.rule, v.evidence) for v in judge(reading)] == [("no replica", "b:2: connected_slaves:0")] * 2
+
+
 def test_each_verdict_is_by_a_rule_of_the_table_and_has_its_word_in_capitals():
     server = {
         "loading": True, "role": "slave", "aof_failed": True, "eviction_policy": "allkeys-lru", "max_memory": 100,
@@ -263,6 +271,8 @@ def test_each_verdict_is_by_a_rule_of_the_table_and_has_its_word_in_capitals():
         ),
         local_time=NOW + 99,
     )
+    for replicas in (0, 1):
+        found += judge(overview(wants_replicas=True, replicas=replicas))
 
     assert {v.rule for v in found} == {rule.name for rule in RULES}
     levels = {rule.name: rule.levels for rule in RULES}
@@ -331,6 +341,10 @@ def test_dead_tasks_are_a_note():
         ({"persistence": "aof everysec"}, []),
         ({"persistence": ""}, []),
         ({"unverified": True}, [(Level.WARNING, "tls not verified")]),
+        ({"wants_replicas": True}, [(Level.WARNING, "no replica")]),
+        ({"wants_replicas": True, "replicas": 1}, [(Level.NOTE, "failover")]),
+        ({"wants_replicas": True, "replicas": 1, "bounded": True}, []),
+        ({"replicas": 1}, []),
         ({"role": "slave"}, [(Level.CRITICAL, "replica")]),
         ({"eviction_policy": "allkeys-lru"}, []),
         ({"eviction_policy": "allkeys-lru", "max_memory": 100}, [(Level.CRITICAL, "eviction")]),
