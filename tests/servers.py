@@ -71,12 +71,21 @@ def connect(url: str, **options: Any) -> redis.Redis:
     options = {"retry": None, "socket_timeout": 10, **options}
     if parsed.kind is Kind.CLUSTER:
         del options["retry"]
-        return redis.RedisCluster.from_url(parsed.at(*parsed.places[0]), **options)  # type: ignore[return-value]  # the same methods
+        return _connect_to_cluster(parsed, options)
     if parsed.kind is Kind.SENTINEL:
         with closing(redis.Redis.from_url(parsed.sentinel_at(*parsed.places[0]), **options)) as sentinel:
             host, port = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", parsed.service)
         url = parsed.at(host.decode(), int(port))
     return redis.Redis.from_url(url, **options)
+
+
+def _connect_to_cluster(url: RedisUrl, options: Mapping[str, Any]) -> redis.Redis:
+    for place in url.places:
+        try:
+            return redis.RedisCluster.from_url(url.at(*place), **options)  # type: ignore[return-value]  # the same methods
+        except redis.exceptions.RedisClusterException:
+            continue  # that node has been killed
+    raise ConnectionError(f"no node of {url.address} answers")
 
 
 class PrivateServer(EmbeddedRedis):
