@@ -155,7 +155,7 @@ def summed(infos: Sequence[dict[str, str]]) -> dict[str, str]:
         found |= {name: str(sum(integer(info.get(name)) for info in infos)) for name in SUMMED if name in found}
         # What Redis has written in words is of one node only.
         for name in ("used_memory", "maxmemory"):
-            if name in found:
+            if int(found.get(name, 0)):
                 found[f"{name}_human"] = size(int(found[name]))
     return found
 

@@ -15,6 +15,8 @@ from taskconsole.model.rule import Level, Rule, Verdict
 from taskconsole.model.server_rules import SERVER_RULES, judge_link, judge_server
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from taskconsole.model.stats import Overview, ServerInfo
 
 __all__ = ["RULES", "Level", "Rule", "Verdict", "judge", "quoted", "span"]
@@ -33,9 +35,7 @@ def judge(overview: Overview, *, local_time: float | None = None) -> list[Verdic
         overview: The reading.
         local_time: What this machine's clock said at the same moment; None to leave the clocks alone.
     """
-    found = [*judge_link(overview, local_time)]
-    for server in overview.nodes or (overview.server,):
-        found += [_of_node(verdict, server) if overview.nodes else verdict for verdict in judge_server(server)]
+    found = [*(_judge_nodes(overview.nodes) or judge_server(overview.server)), *judge_link(overview, local_time)]
     found += judge_workers(overview.queues, overview.at)
     for queue in overview.queues:
         found += judge_queue(queue, overview.at)
@@ -43,5 +43,13 @@ def judge(overview: Overview, *, local_time: float | None = None) -> list[Verdic
     return sorted(found, key=lambda v: (_RANK[v.level], -pending.get(v.queue, 0), v.queue, _ORDER[v.rule]))
 
 
-def _of_node(verdict: Verdict, node: ServerInfo) -> Verdict:
-    return replace(verdict, evidence=f"{node.address}: {verdict.evidence}")
+def _judge_nodes(nodes: Sequence[ServerInfo]) -> list[Verdict]:
+    """What is wrong with the nodes of a cluster; the same said of several is said once, with all their names."""
+    found: dict[Verdict, list[tuple[str, str]]] = {}
+    for node in nodes:
+        for verdict in judge_server(node):
+            found.setdefault(replace(verdict, evidence="", since=None), []).append((node.address, verdict.evidence))
+    return [
+        replace(verdict, evidence="; ".join(f"{address}: {seen}" for address, seen in evidence))
+        for verdict, evidence in found.items()
+    ]
