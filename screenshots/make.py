@@ -2,6 +2,7 @@
 
     python screenshots/make.py redis://localhost:6379/0      from that Redis
     python screenshots/make.py                               from scripted figures
+    python -m screenshots.make --incident                    the incident of the README, on a Redis of its own
     python screenshots/make.py --replay FILE                 the first change of a recording, as `replay-80x24.svg`
 
 Writes `queues-80x24.svg`, `queues-160x45.svg` and the like beside itself, or into the directory of `--to`; a live
@@ -135,7 +136,12 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="directory to write to")
     parser.add_argument("--watch", type=float, default=4.0, help="seconds of readings before the picture")
     parser.add_argument("--replay", type=Path, help="a recording to show instead")
+    parser.add_argument("--incident", action="store_true", help="the README's incident instead, on a Redis of its own")
     chosen = parser.parse_args()
+    if chosen.incident:
+        for name, svg in importlib.import_module("screenshots.incident").incident():
+            write(svg, chosen.to / f"{name}.svg", 80)
+        return
     if chosen.replay:
         for width, height in SIZES:
             svg = asyncio.run(draw_replay(chosen.replay, (width, height)))

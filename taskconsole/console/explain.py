@@ -20,13 +20,16 @@ __all__ = ["drain_eta", "explain", "flow", "per_minute", "worker_command"]
 NAME_LIMIT = 60
 
 
-def explain(queue: QueueStats, now: float, growth: float | None, *, read_only: bool) -> tuple[str, str]:
-    """Why the queue is as it is, and what to do next."""
+def explain(
+    queue: QueueStats, now: float, growth: float | None, *, read_only: bool, hires: bool = False
+) -> tuple[str, str]:
+    """Why the queue is as it is, and what to do next; `hires` when a key of this console starts a worker."""
     match queue.state:
         case QueueState.BROKEN:
             return safe(queue.trouble, 300), "look at the key with redis-cli TYPE, then rename or delete it"
         case QueueState.NO_WORKERS | QueueState.QUIET:
-            return _unclaimed(queue), f"start one: {worker_command(queue.name)}"
+            start = "W starts one here; or" if hires and not read_only else "start one:"
+            return _unclaimed(queue), f"{start} {worker_command(queue.name)}"
         case QueueState.PAUSED:
             reason = queue.paused.reason if queue.paused else ""
             why = f"paused {_paused_by(queue, now)}" + (f": {safe(reason, 200)}" if reason else "")

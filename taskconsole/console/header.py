@@ -109,15 +109,14 @@ def details(
     trail: Sequence[int],
     now: float,
     width: int,
-    *,
-    read_only: bool,
+    look: Look,
 ) -> tuple[Line, ...]:
     """The selected queue: its trend in figures, why it is as it is, and what to do next."""
     glyphs = row.glyphs
     queue = row.stats
     if row.stale:
         return (((" figures are old: not judged", Tone.QUIET),),)
-    why, then = explain(queue, now, row.growth, read_only=read_only)
+    why, then = explain(queue, now, row.growth, read_only=look.read_only, hires=look.crew.start is not None)
     parts = (f"{count(queue.pending)} now", per_minute(row.growth), flow(queue))
     figures = "  ".join(part for part in parts if part)
     # Always as wide, so that the bars behind it stand still.

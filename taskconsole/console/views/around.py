@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from taskconsole.console.columns.queues import QueueRow
+    from taskconsole.console.look import Look
     from taskconsole.console.queries import Around
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.stats import TaskRow, WorkerInfo
@@ -40,10 +41,10 @@ class _Due:
 
 
 def why_lines(
-    row: QueueRow, trail: Sequence[int], verdicts: Iterable[Verdict], now: float, width: int, *, read_only: bool
+    row: QueueRow, trail: Sequence[int], verdicts: Iterable[Verdict], now: float, width: int, look: Look
 ) -> list[Line]:
     """What is wrong with the queue, on what evidence; then its figures, and what to do next."""
-    told = header.details(row, trail, now, width, read_only=read_only)
+    told = header.details(row, trail, now, width, look)
     if row.stale:
         return list(told)
     figures, why, then = told
