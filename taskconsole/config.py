@@ -22,7 +22,7 @@ class Settings:
     prefix: str = ""
     """Put in front of every key and channel."""
     timeout: float = 5.0
-    """Seconds to wait for one answer, and for a connection."""
+    """Seconds to wait for one answer, and for a connection, unless the URL says `socket_timeout`: see `patience`."""
     retry_for: float = 3.0
     """Seconds a producer goes on trying when an answer does not come."""
     max_payload: int = 1_048_576
@@ -34,6 +34,12 @@ class Settings:
     def address(self) -> str:
         """The server's place, without user and password."""
         return public_address(self.url)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for one answer."""
+        said = RedisUrl.parse(self.url).patience
+        return self.timeout if said is None else said
 
     @property
     def spread(self) -> bool:

@@ -77,7 +77,7 @@ class RedisUrl:
         if parts.scheme == "unix":
             if not parts.path:
                 raise ConfigError("bad Redis URL: unix:// needs the path of a socket, e.g. unix:///run/redis.sock?db=0")
-            return cls(kind=Kind.SOCKET, text=url)
+            return cls(kind=Kind.SOCKET, text=url, query=parts.query)
         kind = Kind(parts.scheme.partition("+")[2] or Kind.SERVER)
         login, at, hosts = netloc.rpartition("@")
         service, database = _service_and_database(kind, parts.path.strip("/"))
@@ -107,6 +107,14 @@ class RedisUrl:
         query = urlencode([(name, value) for name, value in parse_qsl(self.query) if name not in drop])
         shown = f"[{host}]" if ":" in host else host
         return f"redis{'s' * self.tls}://{login}{shown}:{port}/{database}{'?' * bool(query)}{query}"
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds to wait for an answer, where the query says (`socket_timeout`)."""
+        try:
+            return float(parse_qs(self.query)["socket_timeout"][0])
+        except (KeyError, ValueError):
+            return None
 
     @property
     def unverified(self) -> bool:

@@ -305,7 +305,7 @@ class AsyncClusterWire(AsyncWire):
 
     def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
         self.address = settings.address
-        self._timeout = settings.timeout if timeout is None else timeout
+        self._timeout = settings.patience if timeout is None else timeout
         self._lock = contextlib.nullcontext()
         self._map = SlotMap(settings)
         self._reading = asyncio.Lock()

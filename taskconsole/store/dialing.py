@@ -152,6 +152,8 @@ class Dialer:
     @staticmethod
     def _up(url: str, options: dict[str, Any]) -> Any:
         pool: Any = redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **options)
+        # How long to wait is decided by whoever dials; a lease does not wait as long as a console.
+        pool.connection_kwargs["socket_timeout"] = options["socket_timeout"]
         connection = pool.connection_class(**pool.connection_kwargs)
         try:
             connection.connect()
@@ -212,6 +214,7 @@ class AsyncDialer:
     @staticmethod
     async def _up(url: str, options: dict[str, Any]) -> Any:
         pool: Any = redis.asyncio.ConnectionPool.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **options)
+        pool.connection_kwargs["socket_timeout"] = options["socket_timeout"]
         connection = pool.connection_class(**pool.connection_kwargs)
         try:
             await connection.connect()

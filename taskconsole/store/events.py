@@ -52,7 +52,7 @@ class Listener:
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings.address
-        self._dialer = Dialer(settings, settings.timeout)
+        self._dialer = Dialer(settings, settings.patience)
         self._connection: Any = None
         self._channels: set[str] = set()
 

@@ -141,7 +141,7 @@ class Wire:
 
     Args:
         settings: Where to connect.
-        timeout: Seconds to wait for an answer; `settings.timeout` by default.
+        timeout: Seconds to wait for an answer; `settings.patience` by default.
         trace: Remembers what is sent; nothing does by default, which costs nothing.
         acting: Whether what is sent here is what an operator wants done, for the trace.
     """
@@ -150,7 +150,7 @@ class Wire:
         self, settings: Settings, *, timeout: float | None = None, trace: Trace | None = None, acting: bool = False
     ) -> None:
         self.address = settings.address
-        self._timeout = settings.timeout if timeout is None else timeout
+        self._timeout = settings.patience if timeout is None else timeout
         self._dialer = Dialer(settings, self._timeout)
         self._connection: Any = None
         self._owner = 0
@@ -254,12 +254,12 @@ class AsyncWire:
 
     Args:
         settings: Where to connect.
-        timeout: Seconds to wait for an answer; `settings.timeout` by default, `math.inf` for ever.
+        timeout: Seconds to wait for an answer; `settings.patience` by default, `math.inf` for ever.
     """
 
     def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
         self.address = settings.address
-        self._timeout = settings.timeout if timeout is None else timeout
+        self._timeout = settings.patience if timeout is None else timeout
         self._dialer = AsyncDialer(settings)
         self._connection: Any = None
         self._lock: AbstractAsyncContextManager[None] = asyncio.Lock()

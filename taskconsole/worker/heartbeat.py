@@ -64,7 +64,7 @@ class Heartbeat:
         self._clock, self._loop, self._on_command, self._on_lost = clock, loop, on_command, on_lost
         self._interval = options.lease / 3
         # An answer that takes longer than this is no use: the lease would be over.
-        self._wire = open_wire(settings, timeout=max(0.5, min(settings.timeout, options.lease / 4)))
+        self._wire = open_wire(settings, timeout=max(0.5, min(settings.patience, options.lease / 4)))
         self._stop = threading.Event()
         self._again = threading.Event()
         self._thread = threading.Thread(target=self._run, name="taskconsole-heartbeat", daemon=True)

@@ -247,10 +247,15 @@ def test_f14_a_killed_master_costs_nothing_that_was_replicated(cluster, queues, 
 
 @pytest.mark.skipif(not FULL, reason="minutes: with TASKCONSOLE_TEST_FULL=1")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-def test_f14_one_failover_after_another(cluster, queues, spawn, make_producer, ledger, number):
-    workers = [spawn(url=cluster.url, queues=queues, concurrency=8) for _ in range(2)]
-    for turn in range(6):
+@pytest.mark.parametrize(
+    ("number", "patience"),
+    [(signal.SIGKILL, 5), (signal.SIGSTOP, 5), (signal.SIGSTOP, 2)],
+    ids=["killed", "stopped", "given-up"],
+)
+def test_f14_one_failover_after_another(cluster, queues, spawn, make_producer, ledger, number, patience):
+    url = f"{cluster.url}{'&' if '?' in cluster.url else '?'}socket_timeout={patience}"
+    workers = [spawn(url=url, queues=queues, concurrency=8) for _ in range(2)]
+    for turn in range(4):
         cluster.heal()
         queue = queues[turn % 3]
         master = cluster.master_of(queue)
@@ -259,8 +264,8 @@ def test_f14_one_failover_after_another(cluster, queues, spawn, make_producer, l
             master.kill() if number == signal.SIGKILL else os.kill(master.pid, number)
 
         outcome = fail_over(
-            f"F-14 {number.name}, {turn + 1}",
-            cluster.url,
+            f"F-14 {number.name}, patience of {patience} s, {turn + 1}",
+            url,
             make_producer=make_producer,
             ledger=ledger,
             queue=queue,
@@ -272,4 +277,4 @@ def test_f14_one_failover_after_another(cluster, queues, spawn, make_producer, l
         assert outcome.lost_though_kept == 0
     assert [worker.stop() for worker in workers] == [0, 0]
     for queue in queues:
-        nothing_is_left(cluster.url, queue)
+        nothing_is_left(url, queue)

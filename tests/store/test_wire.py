@@ -23,6 +23,7 @@ from taskconsole.store.call import Call, command
 from taskconsole.store.dialing import connection_options
 from taskconsole.store.wire import AsyncWire, Wire, check_version, translate
 from tests.faultproxy import FaultProxy
+from tests.servers import eventually
 from tests.store.rig import QUEUE
 
 
@@ -48,6 +49,23 @@ async def test_an_answer_that_does_not_come_is_said_to_be_missing(wire, proxy):
     proxy.down.blackhole = True
     with pytest.raises(StoreUnavailable):
         await wire.run(echo("b"))
+
+
+async def test_a_url_may_say_how_long_an_answer_is_waited_for(proxy):
+    settings = Settings(url=f"{proxy.url}{'&' if '?' in proxy.url else '?'}socket_timeout=0.3", timeout=30)
+    awaited, blocking, patient = AsyncWire(settings), Wire(settings), Wire(settings, timeout=5)
+    for wire in (blocking, patient):
+        wire.run(echo("a"))
+    await awaited.run(echo("a"))
+    proxy.down.latency = 0.6
+    with pytest.raises(StoreUnavailable):
+        await awaited.run(echo("b"))
+    with pytest.raises(StoreUnavailable):
+        blocking.run(echo("b"))
+    assert patient.run(echo("b")) == "b"
+    for wire in (blocking, patient):
+        wire.close()
+    await awaited.close()
 
 
 async def test_a_late_answer_is_never_taken_for_the_next_one(wire, proxy):
@@ -118,6 +136,30 @@ async def test_flipped_bytes_end_in_a_missing_answer_or_a_refusal_and_nothing_el
         except StoreError:
             outcomes.add("refused")
     assert outcomes & {"missing", "refused"}
+
+
+async def test_a_connection_to_a_master_that_has_been_demoted_is_given_up(make_server):
+    server, elsewhere = make_server(), make_server(tcp=True)
+    settings = Settings(url=server.url)
+    blocking, awaited, waiting = Wire(settings), AsyncWire(settings), AsyncWire(settings)
+    number, write = command("CLIENT", "ID", parse=int), command("SET", "mark", "x", parse=bytes)
+    before = [blocking.run(number), await awaited.run(number), await waiting.run(number)]
+    blocked = asyncio.create_task(waiting.run(command("BLPOP", "nothing", 30, parse=list), timeout=40))
+    with server.client() as client:
+        await eventually(lambda: client.info("clients")["blocked_clients"] == 1)
+        client.replicaof("127.0.0.1", elsewhere.port)
+        with pytest.raises(StoreNotReady):
+            blocking.run(write)
+        with pytest.raises(StoreNotReady):
+            await awaited.run(write)
+        with pytest.raises(StoreNotReady):
+            await blocked
+        client.replicaof("NO", "ONE")
+    after = [blocking.run(number), await awaited.run(number), await waiting.run(number)]
+    assert not set(before) & set(after)
+    blocking.close()
+    await awaited.close()
+    await waiting.close()
 
 
 # -- the blocking wire
