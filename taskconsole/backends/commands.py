@@ -202,6 +202,8 @@ class DeleteTasks:
 
     which: Which
     by: str
+    deep: bool = False
+    """Look through the whole queue for pending rows that are no longer near where they were seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,8 @@ class RunTasks:
 
     which: Which
     by: str
+    deep: bool = False
+    """Look through the whole queue for pending rows that are no longer near where they were seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +242,8 @@ class MoveTasks:
     to: str
     """The other queue."""
     by: str
+    deep: bool = False
+    """Look through the whole queue for pending rows that are no longer near where they were seen."""
 
 
 TaskCommand = DeleteTasks | RetryTasks | RunTasks | RescheduleTasks | MoveTasks

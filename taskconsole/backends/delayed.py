@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from taskconsole.backends.base import Applied
 from taskconsole.backends.commands import Delete, Reschedule
 from taskconsole.backends.rows import moment_text, operator_event, task_row
+from taskconsole.backends.undoing import undoable
 from taskconsole.errors import ConfigError, PayloadError, StoreError
 from taskconsole.model.event import EventKind
 from taskconsole.model.firing import RunRecord, encode_record
@@ -86,14 +87,14 @@ class DelayedTasks:
         """
         queue = check_queue_name(command.queue)
         if isinstance(command, Reschedule):
-            command = replace(command, due=_check_due(command.due))
+            command = replace(command, due=check_due(command.due))
         if isinstance(command.task, bytes):
             now, found = self._look_up(queue, command.task)
         else:
             now, found = self._search(queue, _check_id(command.task))
         said = "" if found is None else self._act(command, found, now, token)
         if said:
-            return Applied(text=said)
+            return Applied(text=said, undo=undoable(said, queue, token, now))
         return Applied(
             text=f"{_shown(command.task)} is not delayed on {queue}: it runs, has run, was deleted, or never was there",
             changed=False,
@@ -111,20 +112,22 @@ class DelayedTasks:
         match command:
             case Reschedule(due=due):
                 when = f"in {float(due):g} s" if due.startswith("+") else moment_text(float(due))
-                event = operator_event(EventKind.RESCHEDULED, queue, now, by, f"due {when}", row)
-                moved = self._one(
-                    self._operations.reschedule(queue, found.payload, due, token=token, event=event, shelf=found.shelf)
+                event = operator_event(EventKind.RESCHEDULED, queue, now, by, f"due {when}", row, undo=token)
+                call = self._operations.reschedule(
+                    queue, [found.payload], due, token=token, event=event, shelf=found.shelf
                 )
-                if moved is None:
+                moved = self._one(call)
+                if moved.before is None:
                     return ""
                 return (
                     f"rescheduled {name} on {queue}: due {moment_text(moved.due)}, before {moment_text(moved.before)}"
                 )
             case Delete():
                 was = f"it was due {moment_text(found.due)}"
-                event = operator_event(EventKind.DELETED, queue, now, by, was, row)
-                call = self._operations.delete(queue, found.shelf, found.payload, token=token, event=event)
-                if not self._one(call):
+                event = operator_event(EventKind.DELETED, queue, now, by, was, row, undo=token)
+                if not self._one(
+                    self._operations.take(queue, found.shelf, [found.payload], token=token, event=event)
+                ).count:
                     return ""
                 self._end_run(queue, found.payload, now, by)
                 return f"deleted {name} from {queue}: {was}"
@@ -221,7 +224,7 @@ def _check_id(task_id: str) -> str:
     return task_id
 
 
-def _check_due(due: str) -> str:
+def check_due(due: str) -> str:
     """`due` as Redis reads it."""
     try:
         seconds = float(due)

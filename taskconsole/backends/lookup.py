@@ -70,14 +70,29 @@ class Lookup:
                 return detail_of(fresh, seen.payload, now=now, running=running)
         return None
 
+    def find(self, row: TaskRow, cut: int) -> tuple[Shelf, int, Seen] | None:
+        """Where the task of that row lies now (its key, its place as lists show it), and its first `cut` bytes.
+
+        Raises:
+            ConfigError: No queue can be called that.
+            StoreError: Its payload and those around are so large that the look was given up.
+        """
+        for shelf in self._shelves(row):
+            found = self._in(shelf, row, cut)
+            if found is not None:
+                return shelf, *found
+        return None
+
     def _shelves(self, row: TaskRow) -> list[Shelf]:
         queue = check_queue_name(row.queue)
         workers: list[str] = [row.worker] if row.worker else []
         if row.state is State.ACTIVE and not workers:
             workers = list(self._ask([self._reading.leases(self._names.of(queue))])[0])
-        return shelves(self._names, queue, row.state, workers)
+        found = shelves(self._names, queue, row.state, workers)
+        # In its own key first: an equal payload may lie in the other.
+        return sorted(found, key=lambda shelf: shelf.public != row.public)
 
-    def _in(self, shelf: Shelf, row: TaskRow) -> tuple[int, Seen] | None:
+    def _in(self, shelf: Shelf, row: TaskRow, cut: int = MAX_DETAIL) -> tuple[int, Seen] | None:
         """Its place as lists show it, and what is there."""
         total = self._ask([shelf.size()])[0]
         if total == 0:
@@ -91,7 +106,7 @@ class Lookup:
         if shelf.kind == "zset" and row.at is not None:
             # Its score is the same, however many came and went before it.
             guesses.insert(0, self._ask([self._reading.overdue(shelf.key, row.at)])[0])
-        seeker = _Seeker(shelf, row, self._ask)
+        seeker = _Seeker(shelf, row, self._ask, cut)
         for guess in guesses:
             found = seeker.seek(max(0, min(total - 1, guess)))
             if found is not None:
@@ -117,14 +132,14 @@ class Lookup:
 class _Seeker:
     """Looks for one payload in one key, up to a budget."""
 
-    def __init__(self, shelf: Shelf, row: TaskRow, ask: Ask) -> None:
-        self._shelf, self._row, self._ask = shelf, row, ask
+    def __init__(self, shelf: Shelf, row: TaskRow, ask: Ask, cut: int) -> None:
+        self._shelf, self._row, self._ask, self._cut = shelf, row, ask, cut
         self._looks = 0
 
     def seek(self, place: int) -> tuple[int, Seen] | None:
-        """The place nearest to `place` where the payload lies, and its first 65,536 bytes."""
+        """The place nearest to `place` where the payload lies, and its first bytes."""
         for _ in range(ATTEMPTS):
-            for _, seen in self._look(place, place, MAX_DETAIL):
+            for _, seen in self._look(place, place, self._cut):
                 return place, seen
             moved = self._near(place)
             if moved is None:

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
-from taskconsole.backends.base import Applied, Can, Foreseen
+from taskconsole.backends.acting import TaskDesk
+from taskconsole.backends.base import Applied, Can
 from taskconsole.backends.commands import (
+    AbortTask,
     AddSchedule,
     Command,
     Delete,
+    DeleteTasks,
     EditSchedule,
     Enqueue,
+    Matching,
+    MoveTasks,
     PauseQueue,
     PauseSchedule,
+    Purge,
     RemoveSchedule,
     Reschedule,
+    RescheduleTasks,
     RestoreSchedule,
     ResumeQueue,
     ResumeSchedule,
+    RetryTasks,
+    RunTasks,
+    SignalWorker,
     TriggerSchedule,
+    Undo,
 )
 from taskconsole.backends.delayed import DelayedTasks
 from taskconsole.backends.failures import FailedTasks
+from taskconsole.backends.foreseeing import Foreseeing
 from taskconsole.backends.history import EventLogs
 from taskconsole.backends.lookup import Lookup
 from taskconsole.backends.overview import OverviewReader
@@ -38,8 +50,10 @@ from taskconsole.backends.rows import (
 from taskconsole.backends.schedules import ScheduleDesk, all_or_raise
 from taskconsole.backends.searching import TaskSearch
 from taskconsole.backends.server import ServerLook
+from taskconsole.backends.undoing import Undoing, undoable
 from taskconsole.backends.windows import Windows
-from taskconsole.errors import ConfigError, ScheduleError, StoreError, StoreUnavailable, WrongType
+from taskconsole.backends.workers import WorkerDesk
+from taskconsole.errors import AccessDenied, ConfigError, ScheduleError, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, EventKind, decode_event, encode_event
 from taskconsole.model.task import Envelope, bare_payload, check_size, encode
 from taskconsole.store.keys import DEFAULT_QUEUE, Namespace, check_queue_name
@@ -48,13 +62,12 @@ from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.trace import Trace
-from taskconsole.store.workers import WorkerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal
 
-    from taskconsole.backends.commands import ScheduleCommand
+    from taskconsole.backends.base import Foreseen
+    from taskconsole.backends.commands import ScheduleCommand, TaskCommand
     from taskconsole.config import Settings
     from taskconsole.model.detail import TaskDetail
     from taskconsole.model.failure import Failures
@@ -87,21 +100,29 @@ class NativeBackend:
     Args:
         settings: Where Redis is.
         queues: Queues to show even when nobody has registered them.
+        read_only: Refuse every command, and send nothing that writes or publishes.
     """
 
     name = "taskconsole"
-    can = ~Can.READ  # everything
 
-    def __init__(self, settings: Settings, queues: tuple[str, ...] = ()) -> None:
+    def __init__(self, settings: Settings, queues: tuple[str, ...] = (), *, read_only: bool = False) -> None:
         self.settings, self.address = settings, settings.address
+        self.read_only = read_only
+        self.can = Can.EVENTS | Can.SCHEDULES if read_only else ~Can.READ
         self._names = Namespace(settings.prefix)
         self._trace = Trace()
         self._read = open_wire(settings, trace=self._trace)
         self._act = open_wire(settings, trace=self._trace, acting=True)
         self._look = open_wire(settings, trace=self._trace)
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
-        self._operations, self._workers = OperationStore(self._names), WorkerStore(self._names)
+        self._operations = OperationStore(self._names)
         self._delayed = DelayedTasks(self._names, self._repeat_all, spread=settings.spread)
+        self._tasks_desk, self._undoing = (
+            TaskDesk(self._names, self._repeat_all),
+            Undoing(self._names, self._repeat_all),
+        )
+        self._workers_desk = WorkerDesk(self._names, self._repeat_all)
+        self._foreseeing = Foreseeing(self._names, self._repeat_all)
         self._windows, self._logs = Windows(self._names, self._all), EventLogs(self._names, self._all)
         self._failed = FailedTasks(self._names, self._all)
         self.desk = ScheduleDesk(
@@ -255,24 +276,44 @@ class NativeBackend:
         """Hear the channels of queues that have come since, and let their workers know."""
         names = {self._names.of(name).channel: name for name in self._known or [DEFAULT_QUEUE]}
         new = listener.join(names)
+        if self.read_only:
+            return
         self._act.run_all([self._tasks.announce_listener(self._names.of(names[channel])) for channel in new])
 
     # -- acting
 
     def foresee(self, command: Command) -> Foreseen:
-        """What a command would do now, in words."""
-        return Foreseen(text=type(command).__name__)
+        """What a command would do now, in words; reads only."""
+        return self._foreseeing.foresee(command)
 
-    def apply(self, command: Command, report: Callable[[int], bool] | None = None) -> Applied:  # noqa: ARG002
-        """Carry out a command; repeated by itself when its reply is lost, done once."""
+    def apply(  # noqa: C901, PLR0911 - one case per command
+        self, command: Command, report: Callable[[int], bool] | None = None
+    ) -> Applied:
+        """Carry out a command; repeated by itself when its reply is lost, done once.
+
+        Raises:
+            AccessDenied: The backend is read-only.
+        """
+        if self.read_only:
+            raise AccessDenied("read-only: nothing was sent")
         token = f"{int(time.time() * 1000):x}-{secrets.token_hex(5)}"
         match command:
+            case DeleteTasks() | RetryTasks() | RunTasks() | RescheduleTasks() | MoveTasks():
+                return self._named(_queue_of(command), lambda: self._tasks_desk.apply(command, token, report))
+            case Purge():
+                return self._named(command.queue, lambda: self._tasks_desk.purge(command, token))
+            case Undo():
+                return self._undoing.apply(command, token, report, now=self._server_now())
+            case SignalWorker():
+                return self._workers_desk.signal(command)
+            case AbortTask():
+                return self._workers_desk.abort(command, token)
             case Enqueue():
                 return self._enqueue(command, token)
             case PauseQueue():
-                return self._pause(command, token)
+                return self._pause(command, f"{token}.0")
             case ResumeQueue():
-                return self._resume(command, token)
+                return self._resume(command, f"{token}.0")
             case Reschedule() | Delete():
                 return self._on_delayed(command, token)
             case (
@@ -286,7 +327,7 @@ class NativeBackend:
             ):
                 return self._on_schedule(command, token)
             case _:
-                raise StoreError(f"{type(command).__name__} cannot be carried out")
+                assert_never(command)
 
     def _enqueue(self, command: Enqueue, token: str) -> Applied:
         queue = check_queue_name(command.queue)
@@ -316,44 +357,45 @@ class NativeBackend:
 
     def _pause(self, command: PauseQueue, token: str) -> Applied:
         queue = check_queue_name(command.queue)
-        now = round(time.time() + self._offset, 3)
+        now = round(self._server_now(), 3)
         note = _json.encode({"by": command.by, "at": now, "reason": command.reason})
-        event = operator_event(EventKind.PAUSED, queue, now, command.by, command.reason)
+        event = operator_event(EventKind.PAUSED, queue, now, command.by, command.reason, undo=token)
         changed, held = self._repeat(self._operations.pause(queue, note, token=token, event=event))
         self._repeat(self._tasks.announce(queue))
         if changed:
-            return Applied(text=f"paused {queue}: workers finish what they have and claim no more")
+            undo = undoable(f"paused {queue}", queue, token, now)
+            return Applied(text=f"paused {queue}: workers finish what they have and claim no more", undo=undo)
         by = pause_note(held)
         return Applied(text=f"{queue} was paused already by {by.by if by else '?'}", changed=False)
 
     def _resume(self, command: ResumeQueue, token: str) -> Applied:
         queue = check_queue_name(command.queue)
-        now = round(time.time() + self._offset, 3)
-        event = operator_event(EventKind.RESUMED, queue, now, command.by, "")
+        now = round(self._server_now(), 3)
+        event = operator_event(EventKind.RESUMED, queue, now, command.by, "", undo=token)
         changed, _ = self._repeat(self._operations.resume(queue, token=token, event=event))
         if changed:
-            return Applied(text=f"resumed {queue}")
+            return Applied(text=f"resumed {queue}", undo=undoable(f"resumed {queue}", queue, token, now))
         return Applied(text=f"{queue} was not paused", changed=False)
 
     def _on_delayed(self, command: Reschedule | Delete, token: str) -> Applied:
+        return self._named(command.queue, lambda: self._delayed.apply(command, f"{token}.0"))
+
+    def _named(self, queue: str, act: Callable[[], Applied]) -> Applied:
+        """Do it; a key of another type that is in the way is named."""
         try:
-            return self._delayed.apply(command, token)
+            return act()
         except WrongType as error:
-            raise (self._overviews.wrong_type(command.queue) or error) from None
+            raise (self._overviews.wrong_type(queue) or error) from None
+
+    def _server_now(self) -> float:
+        now: float = self._repeat(self._reading.time())
+        return now
 
     def _on_schedule(self, command: ScheduleCommand, token: str) -> Applied:
         applied = self.desk.apply(command, token)
         if command.queue is not None:
             self._repeat(self._tasks.announce(command.queue))
         return applied
-
-    def signal(self, worker_id: str, wanted: Literal["quiet", "stop"]) -> Applied:
-        """Tell a worker to claim no more, or to end; it hears it with its next heartbeat."""
-        names = self._one([self._reading.queues()])[0]
-        for name in names:
-            if self._repeat(self._workers.signal(name, worker_id, wanted)):
-                return Applied(text=f"told {worker_id} to {wanted}: it hears it within its next heartbeat (5 s)")
-        return Applied(text=f"no worker is called {worker_id}", changed=False)
 
     def _repeat(self, call: Call[Any]) -> Any:
         """Send a call that may be repeated; once more when its reply was lost."""
@@ -387,3 +429,8 @@ class NativeBackend:
         self._read.close()
         self._act.close()
         self._look.close()
+
+
+def _queue_of(command: TaskCommand) -> str:
+    """The queue whose keys a refusal is most likely about."""
+    return command.which.queue if isinstance(command.which, Matching) else command.which[0].queue

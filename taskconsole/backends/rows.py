@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from taskconsole.model.detail import as_seconds
+from taskconsole.model.event import MAX_NAMED
 from taskconsole.model.state import State
 from taskconsole.model.stats import Pause, ServerInfo, TaskRow, WorkerInfo
 from taskconsole.model.task import Envelope, decode, opening, original
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WORKER_FIELDS",
+    "before",
     "done_row",
     "enqueued_at",
     "integer",
     "moment_text",
+    "name_of",
     "number",
     "operator_event",
     "pause_note",
@@ -261,8 +264,44 @@ def moment_text(at: float) -> str:
         return f"{at:g}"
 
 
-def operator_event(kind: EventKind, queue: str, at: float, by: str, text: str, task: TaskRow | None = None) -> bytes:
-    """The event of an operator's action on a queue, or on one task of it."""
-    named = {} if task is None else {"task": task.name[:MAX_ARGS], "id": (task.id or "")[:MAX_ARGS]}
-    body = {"event": str(kind), "queue": queue, "n": 1, "at": at, "by": by, "text": text, **named}
+def operator_event(
+    kind: EventKind,
+    queue: str,
+    at: float,
+    by: str,
+    text: str,
+    *tasks: TaskRow,
+    n: int = 1,
+    undo: str = "",
+) -> bytes:
+    """The event of an operator's action on a queue, on one task of it, or on `n` of which `tasks` are the first.
+
+    Of several tasks each tells what it was before; `undo` is the token that takes the action back.
+    """
+    body: dict[str, Any] = {"event": str(kind), "queue": queue, "n": n, "at": at, "by": by, "text": text}
+    if undo:
+        body["undo"] = undo
+    if len(tasks) == 1 and n == 1:
+        body |= _named(tasks[0])
+    elif tasks:
+        body["tasks"] = [{**_named(task), "text": before(task)} for task in tasks[:MAX_NAMED]]
     return _json.encode(body)
+
+
+def _named(task: TaskRow) -> dict[str, str]:
+    return {"task": task.name[:MAX_ARGS], "id": (task.id or "")[:MAX_ARGS]}
+
+
+def before(task: TaskRow) -> str:
+    """What an action overwrites, in words: when it was due, why it died."""
+    if task.state is State.DELAYED and task.at is not None:
+        return f"it was due {moment_text(task.at)}"
+    if task.state is State.DEAD and task.at is not None:
+        return f"it died {moment_text(task.at)}" + (f": {task.error[:MAX_ARGS]}" if task.error else "")
+    return f"it was {task.state}"
+
+
+def name_of(row: TaskRow) -> str:
+    """A task as a line for the operator names it."""
+    name = row.name[:100]
+    return f"{name} ({row.id[:100]})" if row.id else name

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from taskconsole.model.stats import TaskRow
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Namespace
+    from taskconsole.store.operations import Shelf as OperationShelf
     from taskconsole.store.searching import Kind
 
 __all__ = ["Shelf", "shelves"]
@@ -34,6 +35,14 @@ class Shelf:
     kind: Kind
     worker: str = ""
     """Whose hands it is."""
+    public: bool = False
+    """It is the public delayed set."""
+
+    @property
+    def set(self) -> OperationShelf:
+        """What the transitions of operators call this key, if it is a sorted set."""
+        assert self.kind == "zset"
+        return "dead" if self.state is State.DEAD else "public" if self.public else "delayed"
 
     def size(self) -> Call[int]:
         """How many there are."""
@@ -49,7 +58,7 @@ class Shelf:
             row = done_row(self.queue, seen)
         else:
             row = task_row(self.queue, self.state, seen, worker=self.worker)
-        return replace(row, payload=seen.payload[:PREVIEW], place=place)
+        return replace(row, payload=seen.payload[:PREVIEW], place=place, public=self.public)
 
 
 def shelves(names: Namespace, queue: str, state: State, workers: Iterable[str] = ()) -> list[Shelf]:
@@ -60,7 +69,7 @@ def shelves(names: Namespace, queue: str, state: State, workers: Iterable[str] =
             return [Shelf(queue, state, k.queue, "list")]
         case State.DELAYED:
             own = Shelf(queue, state, k.delayed, "zset")
-            public = Shelf(queue, state, names.public_delayed, "zset")
+            public = Shelf(queue, state, names.public_delayed, "zset", public=True)
             return [own, public] if queue == DEFAULT_QUEUE else [own]
         case State.ACTIVE:
             return [Shelf(queue, state, k.processing(worker), "list", worker) for worker in workers]

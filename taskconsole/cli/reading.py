@@ -267,15 +267,17 @@ def _looked(found: Failures, shown: int) -> str:
 @click.pass_context
 def workers(context: click.Context, /, *, quiet: str | None, stop: str | None, wants_json: bool) -> int:
     """Show every worker on every queue, or tell one what to do."""
+    from taskconsole.backends.commands import SignalWorker
+    from taskconsole.cli.operator import operator_name
     from taskconsole.errors import ConfigError
 
     if quiet is not None and stop is not None:
         raise ConfigError("give --quiet or --stop, not both")
     with open_backend(target_of(context), writes=quiet is not None or stop is not None) as backend:
         if quiet is not None:
-            applied = backend.signal(quiet, "quiet")
+            applied = backend.apply(SignalWorker(worker=quiet, wanted="quiet", by=operator_name()))
         elif stop is not None:
-            applied = backend.signal(stop, "stop")
+            applied = backend.apply(SignalWorker(worker=stop, wanted="stop", by=operator_name()))
         else:
             _print_workers(backend.workers(), wants_json=wants_json)
             return 0

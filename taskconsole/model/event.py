@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Event", "EventKind", "decode_event", "encode_event"]
+__all__ = ["MAX_NAMED", "Event", "EventKind", "decode_event", "encode_event"]
 
 MAX_EVENT_BYTES = 65_536
 """Longer messages are not parsed: nobody but a stranger publishes them."""
@@ -42,6 +42,10 @@ class EventKind(StrEnum):
     DELETED = "deleted"
     REQUEUED = "requeued"
     PURGED = "purged"
+    MOVED = "moved"
+    ABORTED = "aborted"
+    QUIETED = "quieted"
+    STOPPED = "stopped"
     UNDONE = "undone"
     PAUSED = "paused"
     RESUMED = "resumed"
@@ -83,6 +87,8 @@ class Event:
     attempt: int = 0
     text: str = ""
     """Error, reason, or the message as published; not yet made safe for a terminal."""
+    undo: str = ""
+    """What takes the action back, for some minutes; empty when nothing can."""
 
 
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -112,7 +118,13 @@ def decode_event(raw: bytes, *, channel: str, now: float) -> list[Event]:
         return [Event(kind=EventKind.MESSAGE, at=now, queue=queue, text=text)]
     at = _number(body.get("at"), now)
     total = int(_number(body.get("n"), 1))
-    common: dict[str, Any] = {"kind": kind, "at": at, "queue": _text(body.get("queue"), queue)}
+    common: dict[str, Any] = {
+        "kind": kind,
+        "at": at,
+        "queue": _text(body.get("queue"), queue),
+        "by": _text(body.get("by")),
+        "undo": _text(body.get("undo")),
+    }
     named = body.get("tasks")
     tasks = [t for t in named[:MAX_NAMED] if isinstance(t, dict)] if isinstance(named, list) else []
     if not tasks:
@@ -123,7 +135,6 @@ def decode_event(raw: bytes, *, channel: str, now: float) -> list[Event]:
                 task=_text(body.get("task")),
                 id=_text(body.get("id")),
                 worker=_text(body.get("worker")),
-                by=_text(body.get("by")),
                 text=_text(body.get("text")),
             )
         ]
@@ -135,7 +146,7 @@ def decode_event(raw: bytes, *, channel: str, now: float) -> list[Event]:
             worker=_text(t.get("worker"), _text(body.get("worker"))),
             ms=_number(t.get("ms"), None),
             attempt=int(_number(t.get("attempt"), 0)),
-            text=_text(t.get("text")),
+            text=_text(t.get("text"), _text(body.get("text"))),
         )
         for t in tasks
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,6 +20,8 @@ Arg = bytes | str | int | float
 Place = tuple[str, int]
 """Host and port of a node."""
 
+_INCLUDE = re.compile(rb"^-- include (\w+)\n", re.MULTILINE)
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -30,7 +33,7 @@ class Script:
 
 
 def script(name: str) -> Script:
-    """The transition in `lua/<name>.lua`."""
+    """The transition in `lua/<name>.lua`; a line `-- include x` stands for the functions in `lua/shared/x.lua`."""
     return _scripts()[name]
 
 
@@ -41,9 +44,12 @@ def _scripts() -> dict[str, Script]:
     Later there may be no file left to open, or others in their place: a new version that is being installed.
     """
     found: dict[str, Script] = {}
-    for file in files("taskconsole.store").joinpath("lua").iterdir():
+    folder = files("taskconsole.store").joinpath("lua")
+    shared = {file.name.removesuffix(".lua"): file.read_bytes() for file in folder.joinpath("shared").iterdir()}
+    for file in folder.iterdir():
         if file.name.endswith(".lua"):
-            name, body = file.name.removesuffix(".lua"), file.read_bytes()
+            name = file.name.removesuffix(".lua")
+            body = _INCLUDE.sub(lambda line: shared[line[1].decode()], file.read_bytes())
             found[name] = Script(name, body, hashlib.sha1(body, usedforsecurity=False).hexdigest())
     return found
 

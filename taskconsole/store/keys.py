@@ -9,6 +9,7 @@ from __future__ import annotations
 from taskconsole.errors import ConfigError
 
 __all__ = [
+    "COMMAND",
     "DEFAULT_QUEUE",
     "LISTEN",
     "NEXT",
@@ -32,6 +33,9 @@ LISTEN = "listen"
 
 NEXT = "next"
 """On the wake channel: a schedule is due earlier than the others."""
+
+COMMAND = "command"
+"""On the wake channel: an operator wants something of a worker; its next heartbeat tells what."""
 
 SCHEDULES = "schedules"
 """On the wake channel: definitions were written by hand, look at them now."""
@@ -153,6 +157,10 @@ class Keys:
         """HASH with a TTL: presence, sequence number, commands for it."""
         return f"{self.tag}:worker:{worker_id}"
 
+    def aborts(self, worker_id: str) -> str:
+        """LIST with a TTL: tasks that operators want this worker to end (JSON), newest first; capped."""
+        return f"{self.tag}:aborts:{worker_id}"
+
     def producer(self, client_id: str) -> str:
         """STRING with a TTL: last sequence number this client's enqueue was carried out for."""
         return f"{self.tag}:producer:{client_id}"
@@ -176,6 +184,10 @@ class Keys:
     def trash(self, token: str) -> str:
         """Any type, with a TTL: what an operator's action took away."""
         return f"{self.tag}:trash:{token}"
+
+    def former(self, token: str) -> str:
+        """ZSET with a TTL: tasks that an operator's action has changed, as they were, with their scores."""
+        return f"{self.tag}:former:{token}"
 
     def trash_note(self, token: str) -> str:
         """HASH with a TTL: what the action was, so that it can be undone and is not done twice."""

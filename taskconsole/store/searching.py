@@ -46,15 +46,23 @@ class Look:
 
 
 def look_for_text(
-    key: str, kind: Kind, first: int, last: int, needles: Sequence[bytes], cut: int = PREVIEW, average: int = 0
+    key: str,
+    kind: Kind,
+    first: int,
+    last: int,
+    needles: Sequence[bytes],
+    cut: int = PREVIEW,
+    average: int = 0,
+    most: int = MAX_FOUND,
 ) -> Call[Look]:
     """Payloads with one of the needles in their first megabyte, from place `first` down to `last`.
 
     They come cut after `cut` bytes. The `average` of the look before makes it faster.
-    A needle is in lower case and has at most 200 bytes; letters that are not ASCII must agree in their case.
+    A needle is in lower case and has at most 200 bytes; letters that are not ASCII must agree in their case. Every
+    payload has the empty one. At most `most` are found.
     """
     assert all(len(needle) <= MAX_NEEDLE for needle in needles)
-    return _look(key, kind, first, last, cut, "", average, needles)
+    return _look(key, kind, first, last, cut, "", average, needles, most)
 
 
 def look_for_head(key: str, kind: Kind, first: int, last: int, head: bytes, size: int, cut: int) -> Call[Look]:
@@ -69,9 +77,17 @@ def rank(key: str, member: bytes) -> Call[int | None]:
 
 
 def _look(
-    key: str, kind: Kind, first: int, last: int, cut: int, size: int | str, average: int, needles: Sequence[bytes]
+    key: str,
+    kind: Kind,
+    first: int,
+    last: int,
+    cut: int,
+    size: int | str,
+    average: int,
+    needles: Sequence[bytes],
+    most: int = MAX_FOUND,
 ) -> Call[Look]:
-    return Call.of("search", (key,), (kind, first, last, cut, MAX_BYTES, MAX_FOUND, size, average, *needles), _read)
+    return Call.of("search", (key,), (kind, first, last, cut, MAX_BYTES, most, size, average, *needles), _read)
 
 
 def _read(reply: Any) -> Look:

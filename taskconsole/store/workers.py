@@ -2,22 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from taskconsole.errors import LeaseLost
 from taskconsole.store.call import Call, command
+from taskconsole.store.keys import COMMAND
 from taskconsole.store.tasks import LOG_CAP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from taskconsole.store.keys import Namespace
 
-__all__ = ["Pulse", "TakenBack", "WorkerStore"]
+__all__ = ["Abort", "Pulse", "TakenBack", "WorkerStore", "digest_of"]
+
+KEEP_ABORT = 120
+"""Seconds in which a worker may hear that a task is to end."""
 
 KEEP_WORKER = 86_400
 """Seconds a worker's hash outlives its last heartbeat."""
+
+
+class Abort(msgspec.Struct, frozen=True):
+    """A running task that an operator wants to end."""
+
+    token: str
+    """Of the operator's action: a worker hears of it again and again, and acts on it once."""
+    digest: str
+    """Of the payload in its hands."""
+    by: str
+
+
+_abort = msgspec.json.Decoder(Abort)
+_encoder = msgspec.json.Encoder()
+
+
+def encode_abort(abort: Abort) -> bytes:
+    """As it lies in Redis."""
+    return _encoder.encode(abort)
+
+
+def decode_aborts(raw: Iterable[bytes]) -> tuple[Abort, ...]:
+    """Those of the entries that can be read: anybody may write there."""
+    found: list[Abort] = []
+    for entry in raw:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+            found.append(_abort.decode(entry))
+    return tuple(found)
+
+
+def digest_of(payload: bytes) -> str:
+    """What names a payload in a worker's hands."""
+    return hashlib.sha1(payload, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +71,8 @@ class Pulse:
     """Subscribers of the queue's channel."""
     command: str
     """What an operator wants of this worker: `quiet`, `stop`, or nothing."""
+    aborts: tuple[Abort, ...] = ()
+    """Running tasks that operators want to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +127,12 @@ class WorkerStore:
         def parse(reply: Any) -> Pulse:
             if reply[0] == b"F":
                 raise LeaseLost(worker_id)
-            return Pulse(int(reply[1]) / 1000, int(reply[2]), reply[3].decode("utf-8", "replace"))
+            wanted = reply[3].decode("utf-8", "replace")
+            return Pulse(int(reply[1]) / 1000, int(reply[2]), wanted, decode_aborts(reply[4]))
 
         return Call.of(
             "heartbeat",
-            (k.workers, k.worker(worker_id)),
+            (k.workers, k.worker(worker_id), k.aborts(worker_id)),
             (worker_id, lease_ms, KEEP_WORKER, k.channel, *flat),
             parse,
         )
@@ -140,10 +184,26 @@ class WorkerStore:
         k = self.names.of(queue)
         return command("ZRANGE", k.workers, 0, 999, parse=lambda r: [wid.decode("utf-8", "replace") for wid in r])
 
-    def signal(self, queue: str, worker_id: str, wanted: Literal["quiet", "stop"]) -> Call[bool]:
+    def signal(self, queue: str, worker_id: str, wanted: Literal["quiet", "stop"], *, event: bytes = b"") -> Call[bool]:
         """Leave a command for a worker; False when there is no such worker."""
         k = self.names.of(queue)
-        return Call.of("signal", (k.workers, k.worker(worker_id)), (worker_id, wanted), bool)
+        return Call.of(
+            "signal",
+            (k.workers, k.worker(worker_id), k.log),
+            (worker_id, wanted, LOG_CAP, k.channel, event, k.wake, COMMAND),
+            bool,
+        )
+
+    def abort(self, queue: str, worker_id: str, payload: bytes, *, token: str, by: str, event: bytes) -> Call[int]:
+        """Have a worker end a running task; 0 when it is not in its hands, -1 when there is no such worker."""
+        k = self.names.of(queue)
+        entry = encode_abort(Abort(token=token, digest=digest_of(payload), by=by))
+        return Call.of(
+            "abort",
+            (k.workers, k.processing(worker_id), k.aborts(worker_id), k.log),
+            (worker_id, payload, entry, KEEP_ABORT, LOG_CAP, k.channel, event, k.wake, COMMAND),
+            int,
+        )
 
     def name_suspects(self, queue: str, worker_id: str, names: Sequence[str]) -> Call[int]:
         """Note which tasks this worker runs that an earlier worker died with."""

@@ -271,7 +271,7 @@ def test_one_of_twenty_thousand_is_found_by_its_id_in_short_steps(backend, raw):
     assert raw.zcard(OWN) == 19_999
     used = raw.info("commandstats")
     assert {n for n in used if n.startswith("cmdstat_z")} <= {
-        f"cmdstat_z{n}" for n in ("scan", "score", "add", "rem", "card")
+        f"cmdstat_z{n}" for n in ("scan", "score", "mscore", "add", "rem", "card")
     }
     assert "cmdstat_keys" not in used
     assert used["cmdstat_zscan"]["usec_per_call"] < 20_000

@@ -86,10 +86,11 @@ def test_f05_every_first_answer_to_operators_is_lost_and_every_action_is_done_on
     raw.zadd(KEYS.dead, {b"x1": 5, b"x2": 6})
     assert act(operations.pause(QUEUE, b"n", token="1", event=EVENT)) == (True, b"n")
     assert act(operations.resume(QUEUE, token="2", event=EVENT)) == (True, b"n")
-    assert act(operations.delete_pending(QUEUE, b"same", 0, token="3", event=EVENT)) is True
-    assert act(operations.reschedule(QUEUE, b"d1", "3e9", token="4", event=EVENT)) == Rescheduled(4e9, 3e9)
-    assert act(operations.delete(QUEUE, "delayed", b"d2", token="5", event=EVENT)) is True
-    assert act(operations.requeue(QUEUE, "dead", b"x1", b"x1", token="6", event=EVENT)) is True
+    assert act(operations.take_pending(QUEUE, (0, 9), [b"same"], token="3", event=EVENT)).count == 1
+    moved = act(operations.reschedule(QUEUE, [b"d1"], "3e9", token="4", event=EVENT))
+    assert moved == Rescheduled((True,), 3e9, 4e9)
+    assert act(operations.take(QUEUE, "delayed", [b"d2"], token="5", event=EVENT)).count == 1
+    assert act(operations.requeue(QUEUE, "dead", [(b"x1", b"x1")], token="6", event=EVENT)).count == 1
     assert act(operations.purge(QUEUE, "dead", token="7", event=EVENT)) == (True, 1)
     assert act(operations.undo(QUEUE, "7", event=EVENT)).what == "undone"
     assert raw.lrange(QUEUE, 0, -1) == [b"same", b"same", b"x1"]

@@ -124,7 +124,7 @@ class Rig:
         return {key: dump_key(self.raw, key) for key in sorted(self.raw.scan_iter(count=1000))}
 
     def census(self) -> Counter[str]:
-        """How often each task is anywhere: queues, hands, shelves, buffered, trash, notes of deletions."""
+        """How often each task is anywhere: queues, hands, shelves, buffered, trash."""
         return census(self.raw)
 
 
@@ -147,11 +147,7 @@ def census(raw: redis.Redis) -> Counter[str]:
     for key in raw.scan_iter(count=1000):
         kind, content = dump_key(raw, key)
         name = key.decode()
-        if name.endswith(":note"):
-            note = dict(content) if kind == b"hash" else {}
-            if note.get(b"op") == b"delete":
-                found[identity(note[b"payload"])] += 1
-        elif name.endswith(":buffered") and kind == b"hash":
+        if name.endswith(":buffered") and kind == b"hash":
             found.update(identity(p) for _, p in content)
         elif name in {QUEUE, PUBLIC_DELAYED} or any(
             part in name for part in (":processing:", ":delayed", ":dead", ":trash:")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from taskconsole.errors import StoreError, WrongType
 from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
-from taskconsole.store.operations import KEEP_TRASH, NEAR, WINDOW, Rescheduled
+from taskconsole.store.operations import KEEP_TRASH, NEAR, Rescheduled
 from tests.store.rig import EVENT, FAR, QUEUE, heard, listener
+
+WINDOW = 200
+"""How far from where it was seen a pending task is looked for here."""
 
 
 def pause(rig, token="t", note=b"note"):
@@ -20,21 +24,27 @@ def resume(rig, token="t"):
     return rig.operations.resume(QUEUE, token=token, event=EVENT)
 
 
+def whether(call):
+    """The same call, answering whether its one task was there."""
+    return replace(call, parse=lambda reply: call.parse(reply).count == 1)
+
+
 def reschedule(rig, payload, due, token="t", shelf="delayed"):
     due = due if isinstance(due, str) else f"{due:.6f}"
-    return rig.operations.reschedule(QUEUE, payload, due, token=token, event=EVENT, shelf=shelf)
+    return rig.operations.reschedule(QUEUE, [payload], due, token=token, event=EVENT, shelf=shelf)
 
 
 def delete(rig, state, payload, token="t"):
-    return rig.operations.delete(QUEUE, state, payload, token=token, event=EVENT)
+    return whether(rig.operations.take(QUEUE, state, [payload], token=token, event=EVENT))
 
 
 def delete_pending(rig, payload, from_right, token="t"):
-    return rig.operations.delete_pending(QUEUE, payload, from_right, token=token, event=EVENT)
+    piece = from_right - WINDOW, from_right + WINDOW
+    return whether(rig.operations.take_pending(QUEUE, piece, [payload], token=token, event=EVENT))
 
 
 def requeue(rig, state, payload, to_run, token="t", **options):
-    return rig.operations.requeue(QUEUE, state, payload, to_run, token=token, event=EVENT, **options)
+    return whether(rig.operations.requeue(QUEUE, state, [(payload, to_run)], token=token, event=EVENT, **options))
 
 
 def purge(rig, state, token="t", at_most=None):
@@ -116,7 +126,7 @@ def test_a_delayed_task_gets_another_time_and_the_promoters_of_its_set_hear_of_i
     channel = listener(store_url, rig.keys.channel)
     for which in wakes:
         rig.raw.zadd(shelf(rig, which), {b"a": FAR, b"b": FAR})
-    assert rig.run(reschedule(rig, b"a", FAR - 5, shelf=state)) == Rescheduled(FAR, FAR - 5)
+    assert rig.run(reschedule(rig, b"a", FAR - 5, shelf=state)) == Rescheduled((True,), FAR - 5, FAR)
     times = {which: rig.shelf(shelf(rig, which))[b"a"] for which in wakes}
     assert times == {"delayed": FAR, "public": FAR} | {state: FAR - 5}
     assert {which: [float(text) for text in heard(wake)] for which, wake in wakes.items()} == {
@@ -126,10 +136,12 @@ def test_a_delayed_task_gets_another_time_and_the_promoters_of_its_set_hear_of_i
     assert note(rig) == {
         b"op": b"reschedule",
         b"state": state.encode(),
-        b"payload": b"a",
-        b"score": b"4000000000",
+        b"n": b"1",
+        b"done": b"1",
         b"new": b"3999999995.000000",
+        b"before": b"4000000000",
     }
+    assert rig.shelf(rig.keys.former("t")) == {b"a": FAR}
     assert (rig.logged(), heard(channel)) == (1, [EVENT])
 
 
@@ -158,7 +170,7 @@ def test_a_time_that_redis_does_not_understand_loses_no_task(rig):
 def test_rescheduling_what_is_gone_changes_nothing(rig, state):
     rig.raw.zadd(shelf(rig, state), {b"b": FAR})
     before = rig.dump()
-    assert rig.run(reschedule(rig, b"a", FAR, shelf=state)) is None
+    assert rig.run(reschedule(rig, b"a", FAR, shelf=state)) == Rescheduled((False,), FAR)
     assert rig.dump() == before
 
 
@@ -167,7 +179,7 @@ def test_a_repeated_reschedule_answers_as_before_and_is_done_once(rig):
     rig.run(reschedule(rig, b"a", FAR - 5, "one"))
     rig.run(reschedule(rig, b"a", FAR - 9, "two"))
     before = rig.dump()
-    assert rig.run(reschedule(rig, b"a", FAR - 5, "one")) == Rescheduled(FAR, FAR - 5)
+    assert rig.run(reschedule(rig, b"a", FAR - 5, "one")) == Rescheduled((True,), FAR - 5, FAR)
     assert rig.dump() == before
 
 
@@ -177,7 +189,7 @@ def test_a_late_copy_of_a_reschedule_does_not_touch_an_equal_task_that_came_late
     rig.raw.zrem(PUBLIC_DELAYED, b"a")
     rig.raw.zadd(PUBLIC_DELAYED, {b"a": FAR - 1})
     before = rig.dump()
-    assert rig.run(reschedule(rig, b"a", 5, shelf="public")) == Rescheduled(FAR, 5)
+    assert rig.run(reschedule(rig, b"a", 5, shelf="public")) == Rescheduled((True,), 5, FAR)
     assert rig.dump() == before
 
 
@@ -190,7 +202,9 @@ def test_one_task_is_taken_off_its_shelf(rig, state, store_url):
     rig.raw.zadd(shelf(rig, state), {b"a": 5, b"b": 6})
     assert rig.run(delete(rig, state, b"a"))
     assert rig.shelf(shelf(rig, state)) == {b"b": 6}
-    assert note(rig) == {b"op": b"delete", b"state": state.encode(), b"payload": b"a", b"score": b"5"}
+    assert note(rig) == {b"op": b"delete", b"state": state.encode(), b"n": b"1", b"done": b"1", b"to": b""}
+    assert rig.shelf(rig.keys.trash("t")) == {b"a": 5}
+    assert rig.raw.ttl(rig.keys.trash("t")) == KEEP_TRASH
     assert (rig.logged(), heard(channel)) == (1, [EVENT])
 
 
@@ -221,7 +235,10 @@ def test_a_pending_task_is_deleted_where_it_was_seen(rig, from_right, left, stor
     target = [b"a", b"b", b"c"][from_right]
     assert rig.run(delete_pending(rig, target, from_right))
     assert rig.pending() == left
-    assert note(rig) == {b"op": b"delete", b"state": b"pending", b"payload": target, b"score": b"0"}
+    told = {b"n": b"1", b"done": b"1", b"looked": b"3", b"to": b""}
+    assert note(rig) == {b"op": b"delete", b"state": b"pending", **told}
+    assert rig.raw.lrange(rig.keys.trash("t"), 0, -1) == [target]
+    assert rig.raw.ttl(rig.keys.trash("t")) == KEEP_TRASH
     assert (rig.logged(), heard(channel)) == (1, [EVENT])
 
 
@@ -310,7 +327,10 @@ def test_a_task_goes_from_its_shelf_back_to_its_queue(rig, state, next_to_run, o
     assert rig.run(requeue(rig, state, b"a", b"a!", next_to_run=next_to_run))
     assert rig.pending() == order
     assert rig.shelf(shelf(rig, state)) == {b"b": 6}
-    assert note(rig) == {b"op": b"requeue"}
+    side = b"R" if next_to_run else b"L"
+    assert note(rig) == {b"op": b"requeue", b"state": state.encode(), b"n": b"1", b"done": b"1", b"side": side}
+    assert rig.shelf(rig.keys.former("t")) == {b"a": 5}
+    assert rig.raw.ttl(rig.keys.former("t")) == KEEP_TRASH
     assert (rig.logged(), heard(channel)) == (1, [EVENT])
 
 
@@ -356,9 +376,9 @@ def test_a_purge_moves_everything_of_one_state_into_the_trash(rig, state, store_
     source = rig.keys.queue if state == "pending" else shelf(rig, state)
     assert rig.raw.exists(source) == 0
     assert rig.raw.ttl(rig.keys.trash("t")) == KEEP_TRASH
-    assert note(rig) == {b"op": b"purge", b"state": state.encode(), b"n": b"2"}
+    assert note(rig) == {b"op": b"purge", b"state": state.encode(), b"n": b"2", b"tombstones": b"0"}
     assert sum(rig.census().values()) == 6
-    assert (rig.logged(), heard(channel)) == (1, [EVENT])
+    assert (rig.logged(), heard(channel)) == (1, [EVENT.replace(b'"n":1', b'"n":2')])
 
 
 def test_a_purge_of_more_than_was_agreed_to_is_refused(rig):

@@ -10,6 +10,7 @@ import pytest
 from taskconsole.errors import StoreError, WrongType
 from taskconsole.store.call import Call
 from taskconsole.store.keys import PUBLIC_DELAYED
+from taskconsole.store.operations import Former
 from taskconsole.store.schedules import Due, Made
 from taskconsole.store.tasks import EndedRun, Settlement
 from taskconsole.store.workers import TakenBack
@@ -88,14 +89,23 @@ TRANSITIONS: dict[str, Make] = {
         "dead", [TakenBack("queue", b"l2", b"l2 again"), TakenBack("bury", b"l1", b"l1 dead")]
     ),
     "signal": lambda rig: rig.workers.signal(QUEUE, "w", "stop"),
+    "abort": lambda rig: rig.workers.abort(QUEUE, "w", b"h1", token="t", by="ada", event=EVENT),
+    "arrive": lambda rig: rig.operations.arrive(QUEUE, "pending", [(b"new", None)], token="t", event=EVENT),
+    "arrive dead": lambda rig: rig.operations.arrive(QUEUE, "dead", [(b"new", 5.0)], token="t", event=EVENT),
     "record": lambda rig: rig.tasks.record(QUEUE, 7, {"done": 1}, [b"j"], keep=100, cap=5),
     "pause": pause,
     "resume": resume,
     "reschedule": lambda rig: reschedule(rig, b"d2", FAR - 1),
     "reschedule public": lambda rig: reschedule(rig, b"q1", FAR - 1, shelf="public"),
-    "delete": lambda rig: delete(rig, "delayed", b"d2"),
-    "delete public": lambda rig: delete(rig, "public", b"q1"),
-    "delete_pending": lambda rig: delete_pending(rig, b"p1", 0),
+    "take": lambda rig: delete(rig, "delayed", b"d2"),
+    "take public": lambda rig: delete(rig, "public", b"q1"),
+    "take_pending": lambda rig: delete_pending(rig, b"p1", 0),
+    "take_pending run": lambda rig: rig.operations.take_pending(
+        QUEUE, (0, 9), [b"p2"], token="t", event=EVENT, run=True
+    ),
+    "take_pending back": lambda rig: rig.operations.put_back(
+        QUEUE, (0, 9), "dead", [Former(b"p1", b"p1 dead", 5.0)], token="t", event=EVENT
+    ),
     "requeue": lambda rig: requeue(rig, "dead", b"x1", b"x1 again"),
     "purge pending": lambda rig: purge(rig, "pending"),
     "purge dead": lambda rig: purge(rig, "dead"),
@@ -124,6 +134,8 @@ ADDS = {
     "fire skip": {"s@1": 1},
     "fire buffer": {"s@1": 1, "s@2": 1},
     "trigger": {"s@now": 1},
+    "arrive": {"new": 1},
+    "arrive dead": {"new": 1},
 }
 """What a transition brings into the world."""
 
@@ -145,21 +157,26 @@ KEYS: dict[str, tuple[str, ...]] = {
     "promote": ("delayed", "queue", "stats"),
     "transfer": ("delayed", "queue"),
     "register": ("workers", "worker", "log"),
-    "heartbeat": ("workers", "worker"),
+    "heartbeat": ("workers", "worker", "aborts"),
     "leave": ("queue", "processing", "workers", "worker", "log"),
     "reclaim": ("queue", "processing", "workers", "worker", "dead", "stats", "log"),
-    "signal": ("workers", "worker"),
+    "signal": ("workers", "worker", "log"),
+    "abort": ("workers", "processing", "aborts", "log"),
+    "arrive": ("queue", "note", "log"),
+    "arrive dead": ("dead", "note", "log"),
     "record": ("stats", "minute", "done"),
     "pause": ("paused", "log", "note"),
     "resume": ("paused", "log", "note"),
-    "reschedule": ("delayed", "note", "log"),
-    "reschedule public": ("delayed", "note", "log"),
-    "delete": ("delayed", "note", "log"),
-    "delete public": ("delayed", "note", "log"),
-    "delete_pending": ("queue", "note", "log", "stats"),
-    "requeue": ("dead", "queue", "note", "log", "running", "schedules"),
-    "purge pending": ("queue", "trash", "note", "log"),
-    "purge dead": ("dead", "trash", "note", "log"),
+    "reschedule": ("delayed", "note", "log", "former"),
+    "reschedule public": ("delayed", "note", "log", "former"),
+    "take": ("delayed", "trash", "note", "log"),
+    "take public": ("delayed", "trash", "note", "log"),
+    "take_pending": ("queue", "trash", "note", "log", "stats", "dead"),
+    "take_pending run": ("queue", "trash", "note", "log", "stats", "dead"),
+    "take_pending back": ("queue", "trash", "note", "log", "stats", "dead"),
+    "requeue": ("dead", "queue", "note", "log", "running", "schedules", "former"),
+    "purge pending": ("queue", "trash", "note", "log", "stats"),
+    "purge dead": ("dead", "trash", "note", "log", "stats"),
     "settle done": (*SETTLING, "runs"),
     "fire allow": FIRING,
     "fire skip": FIRING,
@@ -232,6 +249,9 @@ def test_a_transition_in_a_sound_scene_loses_and_invents_nothing(rig, name):
         ("reclaim", "queue"),
         ("reclaim", "dead"),
         ("requeue", "queue"),
+        ("take", "trash"),
+        ("take_pending", "trash"),
+        ("take_pending back", "dead"),
     ],
 )
 def test_a_refused_transition_has_done_nothing_and_is_done_when_the_key_is_gone(rig, name, place):

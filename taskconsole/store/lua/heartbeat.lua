@@ -1,7 +1,7 @@
 -- Renew a worker's lease, say what it is doing, and hear what operators want of it.
--- KEYS  1 workers (ZSET)  2 worker (HASH)
+-- KEYS  1 workers (ZSET)  2 worker (HASH)  3 aborts (LIST)
 -- ARGV  1 worker id  2 lease, milliseconds  3 seconds to keep the hash  4 channel  5.. pairs of field and value
--- Returns {"K", now in milliseconds since the epoch, subscribers of the channel, command or ""}
+-- Returns {"K", now in milliseconds since the epoch, subscribers of the channel, command or "", tasks to end}
 --         {"F"}  the lease was reclaimed
 -- A command stays and is told with every beat: this answer may be lost, and hearing it twice is harmless.
 local time = redis.call('TIME')
@@ -18,4 +18,5 @@ if #ARGV > 4 then
   redis.call('HSET', KEYS[2], unpack(ARGV, 5))
   redis.call('EXPIRE', KEYS[2], ARGV[3])
 end
-return {'K', now, redis.call('PUBSUB', 'NUMSUB', ARGV[4])[2], wanted or ''}
+local aborts = redis.pcall('LRANGE', KEYS[3], 0, 99)
+return {'K', now, redis.call('PUBSUB', 'NUMSUB', ARGV[4])[2], wanted or '', aborts.err and {} or aborts}

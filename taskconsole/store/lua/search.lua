@@ -24,6 +24,7 @@ local out = {-1, total, 0}
 
 local function fits(payload)
   if size then return #payload == size and payload:sub(1, #ARGV[9]) == ARGV[9] end
+  if ARGV[9] == '' then return true end
   local text = payload:sub(1, LOOKED_INTO):lower()
   for i = 9, #ARGV do
     if text:find(ARGV[i], 1, true) then return true end

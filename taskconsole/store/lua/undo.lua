@@ -1,54 +1,95 @@
--- Take an operator's action back, by the note it left.
--- KEYS  1 note (HASH)  2 trash (LIST or ZSET)  3 queue (LIST)  4 delayed (ZSET)  5 dead (ZSET)  6 paused (STRING)
---       7 log (STREAM)  8 public delayed (ZSET)
+-- Take an operator's action back, by the note it left; at most some tasks in one call.
+-- KEYS  1 note (HASH)  2 trash (LIST or ZSET)  3 former (ZSET)  4 queue (LIST)  5 delayed (ZSET)  6 dead (ZSET)
+--       7 paused (STRING)  8 log (STREAM)  9 public delayed (ZSET)  10 running (HASH)  11 schedules (HASH)
+--       12 stats (HASH)
 -- ARGV  1 how many tasks to bring back in one call, when they must be merged  2 cap of the log  3 channel  4 event
---       5 wake channel  6 wake channel of the public delayed set
--- Returns {what was undone, tasks still to bring back: call again while it is above 0}
+--       5 wake channel  6 wake channel of the public delayed set  7 "1": what was put into a queue has been looked for
+-- Returns {what was undone, tasks still to bring back: call again while it is above 0, brought back by this call,
+--         tasks that have moved on since and were left alone}
 --         {"undone", 0} when it was undone before, {"", 0} when there is nothing to undo (any more),
---         {"changed", 0} when the task or queue has moved on meanwhile
+--         {"changed", 0} when the task or queue has moved on meanwhile,
+--         {"requeue" | "run" | "moved", 0} for tasks that went into a queue: they are to be looked for there, and
+--         nothing is done but to note that they have been
+-- include unfinished
 local op = redis.call('HGET', KEYS[1], 'op')
-if not op or op == 'requeue' then return {'', 0} end
+if not op then return {'', 0} end
 if op == 'undone' then return {'undone', 0} end
+if op == 'requeue' or op == 'run' or op == 'moved' then
+  if ARGV[7] == '1' then
+    redis.call('HSET', KEYS[1], 'op', 'undone')
+    redis.call('DEL', KEYS[3])
+  end
+  return {op, 0}
+end
 local note = {}
 local flat = redis.call('HGETALL', KEYS[1])
 for i = 1, #flat, 2 do note[flat[i]] = flat[i + 1] end
-local target = ({delayed = KEYS[4], public = KEYS[8], dead = KEYS[5]})[note.state] or KEYS[3]
-local left = 0
+local target = ({delayed = KEYS[5], public = KEYS[9], dead = KEYS[6]})[note.state] or KEYS[4]
+local left, back, missed = 0, 0, 0
 if op == 'pause' then
-  if redis.call('GET', KEYS[6]) ~= note.value then return {'changed', 0} end
-  redis.call('DEL', KEYS[6])
+  if redis.call('GET', KEYS[7]) ~= note.value then return {'changed', 0} end
+  redis.call('DEL', KEYS[7])
 elseif op == 'resume' then
-  if not redis.call('SET', KEYS[6], note.value, 'NX') then return {'changed', 0} end
+  if not redis.call('SET', KEYS[7], note.value, 'NX') then return {'changed', 0} end
 elseif op == 'reschedule' then
-  local score = redis.call('ZSCORE', target, note.payload)
-  if not score or tonumber(score) ~= tonumber(note.new) then return {'changed', 0} end
-  -- Out of memory Redis refuses a script until its first write frees something; this one does nothing else.
-  redis.call('HDEL', KEYS[1], 'none')
-  redis.call('ZADD', target, 'XX', note.score, note.payload)
-elseif op == 'delete' then
-  if note.state == 'pending' then
-    redis.call('RPUSH', target, note.payload)
-  else
-    redis.call('ZADD', target, 'NX', note.score, note.payload)
+  local some = redis.call('ZRANGE', KEYS[3], 0, ARGV[1] - 1, 'WITHSCORES')
+  if #some == 0 then return {'', 0} end
+  for i = 1, #some, 2 do
+    local score = redis.call('ZSCORE', target, some[i])
+    -- Out of memory Redis refuses a script until its first write frees something.
+    redis.call('ZREM', KEYS[3], some[i])
+    if score and tonumber(score) == tonumber(note.new) then
+      redis.call('ZADD', target, 'XX', some[i + 1], some[i])
+      back = back + 1
+    else
+      missed = missed + 1
+    end
   end
-elseif op == 'purge' then
-  if redis.call('EXISTS', KEYS[2]) == 0 then return {'', 0} end
+  left = redis.call('ZCARD', KEYS[3])
+else
+  local there = redis.call('TYPE', KEYS[2]).ok
+  if there == 'none' then return {'', 0} end
+  local count = there == 'list' and 'LLEN' or 'ZCARD'
+  local size = redis.call(count, KEYS[2])
+  local payloads = {}
   if redis.call('EXISTS', target) == 0 then
+    -- In one step whatever its size; only of few are schedules told that they are unfinished again.
+    if size <= tonumber(ARGV[1]) then
+      payloads = redis.call(there == 'list' and 'LRANGE' or 'ZRANGE', KEYS[2], 0, -1)
+    end
     redis.call('RENAME', KEYS[2], target)
     redis.call('PERSIST', target)
-  elseif note.state == 'pending' then
+    back = size
+  elseif there == 'list' then
     -- New tasks have come since: the old ones go to the right of them, in their order.
     for _ = 1, tonumber(ARGV[1]) do
-      if not redis.call('LMOVE', KEYS[2], target, 'LEFT', 'RIGHT') then break end
+      local payload = redis.call('LMOVE', KEYS[2], target, 'LEFT', 'RIGHT')
+      if not payload then break end
+      payloads[#payloads + 1] = payload
     end
-    left = redis.call('LLEN', KEYS[2])
+    back = #payloads
+    left = size - back
   else
     local some = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1, 'WITHSCORES')
     for i = 1, #some, 2 do
-      redis.call('ZADD', target, 'NX', some[i + 1], some[i])
       redis.call('ZREM', KEYS[2], some[i])
+      if redis.call('ZADD', target, 'NX', some[i + 1], some[i]) == 1 then
+        back = back + 1
+      else
+        missed = missed + 1
+      end
+      payloads[#payloads + 1] = some[i]
     end
     left = redis.call('ZCARD', KEYS[2])
+  end
+  if note.state ~= 'dead' then
+    local books = unfinished(KEYS[10], KEYS[11], payloads)
+    if #books > 0 then redis.call('HSET', KEYS[10], unpack(books)) end
+  end
+  if left == 0 and note.tombstones and note.tombstones ~= '0' then
+    -- They were no tasks when they went, and are none now.
+    redis.call('HINCRBY', KEYS[12], 'tombstones', note.tombstones)
+    back = back - note.tombstones
   end
 end
 local wake = ({delayed = ARGV[5], public = ARGV[6]})[note.state]
@@ -57,9 +98,16 @@ if wake then
   local head = redis.call('ZRANGE', target, 0, 0, 'WITHSCORES')[2]
   if head then redis.call('PUBLISH', wake, head) end
 end
+if op == 'reschedule' and left == 0 and back == 0 and (note.back or '0') == '0' then
+  redis.call('HSET', KEYS[1], 'op', 'undone')
+  return {'changed', 0, 0, missed}
+end
 if left == 0 then
   redis.call('HSET', KEYS[1], 'op', 'undone')
-  redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[2], '*', 'e', ARGV[4])
-  redis.call('PUBLISH', ARGV[3], ARGV[4])
+  local event = ARGV[4]:gsub('"n":%d+', '"n":' .. math.max(1, back + tonumber(note.back or '0')), 1)
+  redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[2], '*', 'e', event)
+  redis.call('PUBLISH', ARGV[3], event)
+elseif back > 0 then
+  redis.call('HINCRBY', KEYS[1], 'back', back)
 end
-return {op, left}
+return {op, left, back, missed}
