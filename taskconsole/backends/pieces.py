@@ -215,8 +215,10 @@ class Matches:
             return False
         if shelf.state is State.DEAD and seen.score is not None and seen.score > self.began:
             return False  # it has died since
-        if self._matching.group and group_of(shelf.row(seen, 0)) != self._matching.group:
-            return False
+        if self._matching.group:
+            row = shelf.row(seen, 0)
+            if (not row.error and row.state is not State.DEAD) or group_of(row) != self._matching.group:
+                return False
         if seen.size > len(seen.payload):
             self.skipped += 1
             return False

@@ -43,8 +43,8 @@ _WORKER = _words("""
 """)
 
 _READER = _words("""
-    exists get hget hlen hmget hscan llen lrange memory|usage slowlog|get smembers smismember subscribe type xlen
-    xrevrange zcard zcount zmscore zrange zrangebyscore zrank zrevrange zscan zscore
+    exists get hget hlen hmget hscan llen lpos lrange memory|usage slowlog|get smembers smismember subscribe ttl type
+    xlen xrevrange zcard zcount zmscore zrange zrangebyscore zrank zrevrange zscan zscore
 """)
 
 _OPERATOR = _words("publish sadd")

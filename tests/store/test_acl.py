@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -12,16 +13,26 @@ import redis
 
 from taskconsole import Every
 from taskconsole.backends.commands import (
+    AbortTask,
     AddSchedule,
     Delete,
+    DeleteTasks,
     Enqueue,
+    Matching,
+    MoveTasks,
     PauseQueue,
     PauseSchedule,
+    Purge,
     RemoveSchedule,
     Reschedule,
+    RescheduleTasks,
     ResumeQueue,
     ResumeSchedule,
+    RetryTasks,
+    RunTasks,
+    SignalWorker,
     TriggerSchedule,
+    Undo,
 )
 from taskconsole.backends.native import NativeBackend
 from taskconsole.cli.root import call
@@ -29,12 +40,10 @@ from taskconsole.config import Settings
 from taskconsole.errors import AccessDenied, ConfigError
 from taskconsole.model.search import Search
 from taskconsole.model.state import State
+from taskconsole.model.stats import TaskRow
 from taskconsole.schedules import build_definition
 from taskconsole.store.acl import _READING, PASSWORD, acl_users, called_by
 from taskconsole.store.keys import Namespace
-from taskconsole.store.operations import OperationStore
-from taskconsole.store.wire import Wire
-from taskconsole.store.workers import WorkerStore
 from tests.servers import connect, wait_until
 
 PREFIX = "tc:"
@@ -111,7 +120,7 @@ def test_operators_do_everything_with_the_consoles_rights(guarded):
         _fill(client)
         _look(backend)
         _act(backend)
-        _operate(guarded.url("console"), client)
+        _operate(backend, client)
         refused = backend.server().refused
     assert refused == ("CLIENT LIST: an ACL forbids it",)
     assert {entry for entry in guarded.refused() if "client" not in entry.partition(":")[2]} == set()
@@ -178,27 +187,40 @@ def _act(backend: NativeBackend) -> None:
     backend.schedule("s", "mail")
 
 
-def _operate(url: str, client) -> None:
-    """What the store can do besides, with undo."""
-    store, wire = OperationStore(Namespace(PREFIX)), Wire(Settings(url=url))
+def _operate(backend: NativeBackend, client) -> None:
+    """What is done to tasks and workers as they are seen, and its undoing."""
     client.rpush(KEYS.queue, *(f"p{i}" for i in range(3_000)))
-    middle = client.lindex(KEYS.queue, -1500)
-    assert wire.run(store.delete_pending("task_queue", b"p2999", 0, token="t1", event=EVENT))
-    assert wire.run(store.delete_pending("task_queue", middle, 1499, token="t2", event=EVENT))
-    dead = client.zrange(KEYS.dead, 0, 0)[0]
-    assert wire.run(store.requeue("task_queue", "dead", dead, dead, token="t3", event=EVENT))
-    assert wire.run(
-        store.requeue("task_queue", "delayed", b"later", b"later", token="t4", event=EVENT, next_to_run=False)
-    )
-    for token, state in (("t5", "pending"), ("t6", "delayed")):
-        assert wire.run(store.purge("task_queue", state, token=token, event=EVENT))[0]
-    client.lpush(KEYS.queue, "new")
-    client.zadd(KEYS.delayed, {"new": 9e9})
-    for token in ("t1", "t2", "t5", "t6"):
-        while wire.run(store.undo("task_queue", token, event=EVENT)).left:
-            continue
-    assert wire.run(WorkerStore(Namespace(PREFIX)).signal("task_queue", "w", "quiet"))
-    wire.close()
+    client.zadd(KEYS.dead, {f"x{i}": i for i in range(3)})
+
+    def seen(state: State, offset: int = 0) -> tuple[TaskRow, ...]:
+        return tuple(backend.tasks("task_queue", state, offset=offset, limit=1)[0])
+
+    for make in (
+        lambda: DeleteTasks(which=seen(State.PENDING), by="me"),
+        lambda: DeleteTasks(which=seen(State.PENDING, 1_500), by="me"),
+        lambda: RunTasks(which=seen(State.PENDING, 1_500), by="me"),
+        lambda: RetryTasks(which=seen(State.DEAD), by="me"),
+        lambda: RescheduleTasks(which=seen(State.DELAYED), due="+900", by="me"),
+        lambda: MoveTasks(which=seen(State.PENDING, 1_500), to="mail", by="me"),
+        lambda: MoveTasks(which=seen(State.DEAD), to="mail", by="me"),
+        lambda: RetryTasks(which=Matching(queue="task_queue", state=State.DEAD, text="x", agreed=9), by="me"),
+        lambda: Purge(queue="task_queue", state=State.PENDING, agreed=None, by="me"),
+        lambda: Purge(queue="task_queue", state=State.DELAYED, agreed=None, by="me"),
+        lambda: PauseQueue(queue="task_queue", by="me"),
+    ):
+        command = make()
+        assert backend.foresee(command).text
+        applied = backend.apply(command)
+        assert applied.changed, command
+        if applied.undo is not None:
+            assert backend.foresee(Undo(done=applied.undo, by="me")).text
+            client.lpush(KEYS.queue, "new")
+            client.zadd(KEYS.delayed, {"new": 9e9})
+            assert backend.apply(Undo(done=applied.undo, by="me")).changed, command
+    assert backend.apply(AbortTask(row=seen(State.ACTIVE)[0], by="me")).changed
+    assert backend.apply(SignalWorker(worker="w", wanted="quiet", by="me")).changed
+    gone = replace(seen(State.PENDING)[0], payload=b"gone", size=4)
+    assert not backend.apply(DeleteTasks(which=(gone,), by="me", deep=True)).changed
 
 
 def test_whoever_looks_only_sees_everything_and_changes_nothing(guarded):
