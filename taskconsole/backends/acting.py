@@ -20,7 +20,7 @@ from taskconsole.backends.commands import (
     RunTasks,
     Undoable,
 )
-from taskconsole.backends.delayed import check_due
+from taskconsole.backends.delayed import adopted, check_due
 from taskconsole.backends.lookup import Lookup
 from taskconsole.backends.moving import Mover
 from taskconsole.backends.pieces import AROUND, MOST, Held, Matches, Piece, pieces_of_rows
@@ -32,6 +32,7 @@ from taskconsole.model.firing import RunRecord, encode_record
 from taskconsole.model.state import State
 from taskconsole.model.task import Envelope, decode, restored
 from taskconsole.store.call import command as redis_command
+from taskconsole.store.carrying import CarryStore, Move
 from taskconsole.store.keys import Namespace, check_queue_name
 from taskconsole.store.operations import KEEP_TRASH, OperationStore, Rescheduled, Taken
 from taskconsole.store.reading import ReadingStore
@@ -88,14 +89,16 @@ class TaskDesk:
     Args:
         names: The key names to use.
         ask: Carries out calls in one round trip, repeats them if the replies are lost, raises a refusal.
+        spread: The public delayed set and its queue lie on different nodes.
     """
 
-    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]]) -> None:
-        self._names, self._ask = names, ask
+    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]], *, spread: bool = False) -> None:
+        self._names, self._ask, self._spread = names, ask, spread
+        self._carrying = CarryStore(names)
         self._reading, self._operations = ReadingStore(names), OperationStore(names)
         self._schedules = ScheduleStore(names)
         self._lookup = Lookup(names, ask)
-        self._mover = Mover(names, ask)
+        self._mover = Mover(names, ask, spread=spread)
 
     # -- the commands
 
@@ -120,6 +123,9 @@ class TaskDesk:
         if command.state not in {State.PENDING, State.DELAYED, State.DEAD}:
             raise ConfigError(f"{command.state} tasks cannot be purged")
         found = shelves(self._names, queue, command.state)
+        if self._spread and any(shelf.public for shelf in found):
+            # The public set lies on another node than its queue's trash.
+            found = [shelf for shelf in found if not shelf.public]
         now, *sizes = self._ask([self._reading.time(), *(shelf.size() for shelf in found)])
         tally, agreed = _Tally(token), command.agreed
         for shelf, others in zip(found, _others(sizes), strict=True):
@@ -299,6 +305,10 @@ class TaskDesk:
         at_most: int | None,
         span: tuple[int, int] | None,
     ) -> Taken | Rescheduled:
+        if self._spread and piece.shelf.public:
+            adopted(self._ask, self._carrying, Move.of(token, piece.shelf.queue), piece.payloads)
+            own = shelves(self._names, piece.shelf.queue, State.DELAYED)[0]
+            piece, at_most = Piece(own, piece.tasks), None
         shelf, queue, n = piece.shelf, piece.shelf.queue, len(piece.tasks)
         rows = piece.rows(MAX_NAMED)
         undo = "" if isinstance(command, RunTasks) and shelf.kind == "list" else token

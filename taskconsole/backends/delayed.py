@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from taskconsole.store.keys import Namespace
     from taskconsole.store.operations import DelayedShelf
 
-__all__ = ["DelayedTasks", "patterns"]
+__all__ = ["DelayedTasks", "adopted", "check_due", "patterns"]
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class DelayedTasks:
         """What was done, in words; nothing when the task went away meanwhile."""
         queue, by = command.queue, command.by
         if self._spread and found.shelf == "public":
-            if not self._adopt(Move.of(token, queue), found.payload):
+            if not adopted(self._ask, self._carrying, Move.of(token, queue), [found.payload]):
                 return ""
             found = replace(found, shelf="delayed")
         row = task_row(queue, State.DELAYED, Seen(found.payload, len(found.payload), found.due))
@@ -131,14 +131,6 @@ class DelayedTasks:
                     return ""
                 self._end_run(queue, found.payload, now, by)
                 return f"deleted {name} from {queue}: {was}"
-
-    def _adopt(self, move: Move, payload: bytes) -> bool:
-        """Take a task from the public set into its queue's own, where an action and its note are one step."""
-        luggage = self._one(self._carrying.depart(move, [payload], only_due=False))
-        if luggage:
-            self._one(self._carrying.deliver(move, luggage, move.queue))
-            self._ask([*self._carrying.arrive(move)])
-        return bool(luggage)
 
     def _end_run(self, queue: str, payload: bytes, now: float, by: str) -> None:
         """Let a schedule go on whose task has just been deleted; else its scheduler finds out half a minute later."""
@@ -188,6 +180,20 @@ class DelayedTasks:
     def _one(self, call: Call[T]) -> T:
         answer: T = self._ask([call])[0]
         return answer
+
+
+def adopted(
+    ask: Callable[[list[Call[Any]]], list[Any]], carrying: CarryStore, move: Move, payloads: list[bytes]
+) -> frozenset[bytes]:
+    """Take tasks from the public set into their queue's own, where an action and its note are one step.
+
+    Returns those that were there.
+    """
+    luggage = ask([carrying.depart(move, payloads, only_due=False)])[0]
+    if luggage:
+        ask([carrying.deliver(move, luggage, move.queue)])
+        ask([*carrying.arrive(move)])
+    return frozenset(payload for _, payload in luggage)
 
 
 _PLAIN = re.compile(r"""[^"\\/<>&'+=`\x00-\x1f\x7f-\U0010ffff]+""")

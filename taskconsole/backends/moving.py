@@ -39,10 +39,11 @@ class Mover:
     Args:
         names: The key names to use.
         ask: Carries out calls in one round trip, repeats them if the replies are lost, raises a refusal.
+        spread: The public delayed set and its queue lie on different nodes.
     """
 
-    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]]) -> None:
-        self._names, self._ask = names, ask
+    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]], *, spread: bool = False) -> None:
+        self._names, self._ask, self._spread = names, ask, spread
         self._operations, self._reading, self._tasks = OperationStore(names), ReadingStore(names), TaskStore(names)
 
     def check(self, command: MoveTasks) -> None:
@@ -122,6 +123,6 @@ class Mover:
             ])  # fmt: skip
         except StoreError as error:
             undone = operator_event(EventKind.UNDONE, source.queue, round(now, 3), by, f"{to} refused them")
-            self._ask([self._operations.undo(source.queue, token, event=undone)])
+            self._ask([self._operations.undo(source.queue, token, event=undone, spread=self._spread)])
             raise StoreError(f"{to} refused the tasks, they are where they were: {error}") from None
         self._ask([self._operations.moved(source.queue, token)])

@@ -118,8 +118,8 @@ class NativeBackend:
         self._operations = OperationStore(self._names)
         self._delayed = DelayedTasks(self._names, self._repeat_all, spread=settings.spread)
         self._tasks_desk, self._undoing = (
-            TaskDesk(self._names, self._repeat_all),
-            Undoing(self._names, self._repeat_all),
+            TaskDesk(self._names, self._repeat_all, spread=settings.spread),
+            Undoing(self._names, self._repeat_all, spread=settings.spread),
         )
         self._workers_desk = WorkerDesk(self._names, self._repeat_all)
         self._foreseeing = Foreseeing(self._names, self._repeat_all)

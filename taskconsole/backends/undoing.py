@@ -58,11 +58,12 @@ class Undoing:
     Args:
         names: The key names to use.
         ask: Carries out calls in one round trip, repeats them if the replies are lost, raises a refusal.
+        spread: The public delayed set and its queue lie on different nodes.
     """
 
-    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]]) -> None:
-        self._names, self._ask = names, ask
-        self._operations, self._mover = OperationStore(names), Mover(names, ask)
+    def __init__(self, names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]], *, spread: bool = False) -> None:
+        self._names, self._ask, self._spread = names, ask, spread
+        self._operations, self._mover = OperationStore(names), Mover(names, ask, spread=spread)
 
     def apply(self, command: Undo, token: str, report: Callable[[int], bool] | None, *, now: float) -> Applied:
         """Undo every piece, the last one first; each is undone once."""
@@ -109,7 +110,7 @@ class Undoing:
         event = operator_event(EventKind.UNDONE, queue, round(now, 3), by, note.op)
         back = missed = 0
         while True:
-            undone: Undone = self._ask([self._operations.undo(queue, token, event=event)])[0]
+            undone: Undone = self._ask([self._operations.undo(queue, token, event=event, spread=self._spread)])[0]
             back, missed = back + undone.back, missed + undone.missed
             if not undone.left:
                 return undone.what, back, missed
@@ -142,7 +143,7 @@ class Undoing:
             wanted = [former for former, done in zip(wanted, taken.done, strict=True) if not done]
             if wanted:
                 walk.at += max(1, LOOKED - AROUND - taken.count)
-        self._ask([self._operations.undo(queue, token, looked=True)])
+        self._ask([self._operations.undo(queue, token, looked=True, spread=self._spread)])
         return "requeue", back, len(wanted)
 
     def _span(self, queue: str, walk: _Walk, *, from_right: bool) -> tuple[int, int] | None:
@@ -190,7 +191,7 @@ class Undoing:
             if source.kind == "zset":
                 break
             walk.at += max(1, LOOKED - AROUND - taken.count)
-        self._ask([self._operations.undo(queue, token, looked=True)])
+        self._ask([self._operations.undo(queue, token, looked=True, spread=self._spread)])
         return "move", back, len(wanted)
 
 

@@ -323,10 +323,13 @@ class OperationStore:
             lambda reply: (bool(reply[0]), int(reply[1])),
         )
 
-    def undo(self, queue: str, token: str, *, event: bytes = b"", looked: bool = False) -> Call[Undone]:
+    def undo(
+        self, queue: str, token: str, *, event: bytes = b"", looked: bool = False, spread: bool = False
+    ) -> Call[Undone]:
         """Take back the action that carried `token`; call again while `left` is above 0.
 
-        Of what went into a queue only a note is made that it has been `looked` for there.
+        Of what went into a queue only a note is made that it has been `looked` for there. With `spread` the public
+        delayed set lies on another node: nothing is taken out of it by an action that this could take back.
         """
         k = self.names.of(queue)
 
@@ -345,7 +348,7 @@ class OperationStore:
                 k.dead,
                 k.paused,
                 k.log,
-                self.names.public_delayed,
+                k.delayed if spread else self.names.public_delayed,
                 k.running,
                 k.schedules,
                 k.stats,

@@ -209,10 +209,10 @@ class Soak:
             raw.zadd(keys.dead, {payload: time.time()})
             call = self._chance.choice(
                 [
-                    store.delete_pending(SIDE, payload, 0, token=token, event=EVENT),
-                    store.delete(SIDE, "dead", payload, token=token, event=EVENT),
-                    store.requeue(SIDE, "dead", payload, payload, token=token, event=EVENT),
-                    store.reschedule(SIDE, payload + b" ", "+5", token=token, event=EVENT),
+                    store.take_pending(SIDE, (0, 200), [payload], token=token, event=EVENT),
+                    store.take(SIDE, "dead", [payload], token=token, event=EVENT),
+                    store.requeue(SIDE, "dead", [(payload, payload)], token=token, event=EVENT),
+                    store.reschedule(SIDE, [payload + b" "], "+5", token=token, event=EVENT),
                     store.purge(SIDE, "delayed", token=token, event=EVENT),
                     store.pause(SIDE, b"{}", token=token, event=EVENT),
                     store.resume(SIDE, token=token, event=EVENT),

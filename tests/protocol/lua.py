@@ -144,8 +144,8 @@ class Lua:
         "leave: what is held",
         "promote: still there",
         "transfer: still there",
-        "delete: note",
-        "delete_pending: note",
+        "take: note",
+        "take_pending: note",
         "requeue: note",
         "requeue: still there",
         "purge: note",
@@ -315,8 +315,8 @@ class Lua:
     def operate(self, r: Redis, call: Call) -> tuple[Redis, Answer]:
         """One action with its token."""
         match call.name:
-            case "delete" | "delete_pending":
-                return self.delete_pending(r, call) if call.name == "delete_pending" else self.delete(r, call)
+            case "take" | "take_pending":
+                return self.take_pending(r, call) if call.name == "take_pending" else self.take(r, call)
             case "requeue":
                 return self.requeue(r, call)
             case "purge":
@@ -328,9 +328,9 @@ class Lua:
         assert call.name == "resume"
         return self.resume(r, call)
 
-    def delete(self, r: Redis, call: Call) -> tuple[Redis, Answer]:
+    def take(self, r: Redis, call: Call) -> tuple[Redis, Answer]:
         """Take a delayed or dead task away."""
-        if self.has("delete: note") and call.token in dict(r.notes):
+        if self.has("take: note") and call.token in dict(r.notes):
             return r, (1,)
         (payload,), members = call.payloads, getattr(r, call.state)
         if payload not in members:
@@ -338,9 +338,9 @@ class Lua:
         r = r._replace(**{call.state: tuple(p for p in members if p != payload)})
         return r.with_note(call.token, Note("delete", call.state, call.payloads)), (1,)
 
-    def delete_pending(self, r: Redis, call: Call) -> tuple[Redis, Answer]:
+    def take_pending(self, r: Redis, call: Call) -> tuple[Redis, Answer]:
         """Take a pending task away; the tombstone of a deep one is the same to all but the length of the list."""
-        if self.has("delete_pending: note") and call.token in dict(r.notes):
+        if self.has("take_pending: note") and call.token in dict(r.notes):
             return r, (1,)
         (payload,) = call.payloads
         if payload not in r.queue:

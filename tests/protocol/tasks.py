@@ -577,9 +577,9 @@ class Tasks:
             name, _, state = action.partition(" ")
             calls: list[Call]
             match name:
-                case "delete" | "requeue":
+                case "take" | "requeue":
                     calls = [Call(name, (payload,), token=token, state=state) for payload in getattr(s.redis, state)]
-                case "delete_pending":
+                case "take_pending":
                     calls = [Call(name, (payload,), token=token) for payload in sorted(set(s.redis.queue))]
                 case "purge":
                     calls = [Call(name, token=token, state=state)] if getattr(s.redis, state) else []
@@ -616,7 +616,7 @@ class Tasks:
             desk = desk._replace(undoable=(*desk.undoable, call.token))
         if done and call.name in {"pause", "resume"}:
             desk = desk._replace(wants=call.token if call.name == "pause" else "")
-        told_it_was_gone = not done and call.name in {"delete", "delete_pending", "requeue"}
+        told_it_was_gone = not done and call.name in {"take", "take_pending", "requeue"}
         if told_it_was_gone and call.token in dict(s.redis.notes):
             return s._replace(desk=desk, wrong=f"DENIED: the operator is told that nothing was done, after {call.name}")
         return Tasks._settled(s._replace(desk=desk), OPERATOR, current=True)
