@@ -5,18 +5,22 @@ Nobody works the queue: afterwards every payload in it is read, and compared wit
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import time
 from collections import defaultdict
 
 import pytest
 
 from taskconsole.model.firing import CAP
+from tests.faults.conftest import only_full
 from tests.faults.schedulers import (
     QUEUE,
     Lateness,
     MovedClock,
     all_decided,
     all_placed,
+    beat,
     each_second,
     fires,
     now,
@@ -128,3 +132,49 @@ def test_f25_a_scheduler_with_a_wrong_clock_fires_by_the_time_of_redis(raw, star
     made = tally(f"F-25 schedulers +1 h and -3 h ({how})", found, seconds_between(definitions, first, first + 6))
     assert (made.missing, made.double, made.strangers) == (0, 0, 0)
     assert lateness.of(found)[0] >= 0, "something was fired before its time"
+
+
+# 03:00 in Berlin becomes 02:00, and half a year later 02:00 becomes 03:00: what fires in that night, in UTC.
+NIGHTS = {
+    "the hour that comes twice": (
+        ("2026-10-24 23:50", "2026-10-25 03:05"),
+        {
+            "30 2 * * *": ["00:30"],
+            "0 3 * * *": ["02:00"],
+            "*/30 * * * *": ["00:00", "00:30", "01:00", "01:30", "02:00", "02:30", "03:00"],
+        },
+    ),
+    "the hour that is left out": (
+        ("2027-03-28 00:10", "2027-03-28 03:05"),
+        {
+            "30 2 * * *": ["01:00"],
+            "0 3 * * *": ["01:00"],
+            "*/30 * * * *": ["00:30", "01:00", "01:30", "02:00", "02:30", "03:00"],
+        },
+    ),
+}
+
+
+@only_full
+@pytest.mark.parametrize("night", NIGHTS)
+def test_f26_a_night_in_which_the_clocks_are_changed(make_server, start, tmp_path, monkeypatch, night):
+    """The clock of Redis goes through it in steps of ten minutes; 15 zones by the oracle: tests/model/test_cron.py."""
+    (first, last), wanted = NIGHTS[night]
+    moment, end = (dt.datetime.fromisoformat(f"{text}+00:00").timestamp() for text in (first, last))
+    clock = MovedClock(tmp_path)
+    server = server_with_clock(make_server, clock, monkeypatch)
+    clock.move(moment - time.time())
+    with server.client() as client:
+        definitions = {text: beat(cron=text, tz="Europe/Berlin", catch_up="all") for text in wanted}
+        write(client, definitions)
+        start(server.url)
+        all_placed(client, len(definitions))
+        while moment < end:
+            moment = min(moment + 600, end)
+            clock.move(moment - time.time())
+            all_decided(client, moment)
+        fired: dict[str, list[str]] = {text: [] for text in wanted}
+        for fire in fires(client):
+            fired[fire.name].append(dt.datetime.fromtimestamp(fire.instant, dt.UTC).strftime("%H:%M"))
+    print(f"F-26 {night}: {sum(map(len, fired.values()))} made of {sum(map(len, wanted.values()))}")
+    assert fired == wanted
