@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import resource
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from taskconsole.embedded import tied
 from taskconsole.errors import PayloadError
 from taskconsole.store.keys import Namespace
 from tests.faults import app as tasks
@@ -144,3 +148,30 @@ def test_f38_a_worker_without_memory_loses_nothing(raw, spawn, producer, ledger)
         healed=healed,
     )
     assert (report.lost, report.strangers) == (0, 0)
+
+
+@only_full
+def test_f37_a_listener_that_does_not_keep_up_says_what_it_has_missed(raw, store_url):
+    command = [sys.executable, "-m", "taskconsole", "-u", store_url, "events", "--follow", "--json"]
+    listener = subprocess.Popen(tied(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert listener.stdout is not None
+    channel, said = KEYS.channel, list[bytes]()
+    reading = threading.Thread(target=lambda: said.extend(iter(listener.stdout.readline, b"")), daemon=True)
+    try:
+        wait_until(lambda: dict(raw.pubsub_numsub(channel))[channel.encode()] == 1, 20, "it listens")
+        event = json.dumps({"event": "done", "queue": QUEUE, "n": 1, "at": 1.0, "text": "x" * 8_000})
+        # Nobody reads what it says, so it stops reading; Redis cuts it off at 32 MB.
+        for _ in range(6_000):
+            raw.publish(channel, event)
+        wait_until(lambda: dict(raw.pubsub_numsub(channel))[channel.encode()] == 0, 20, "Redis has cut it off")
+        reading.start()
+        wait_until(lambda: any(b"events may be missing" in line for line in said), 30, "the gap is shown")
+        wait_until(lambda: dict(raw.pubsub_numsub(channel))[channel.encode()] == 1, 20, "it listens again")
+        raw.publish(channel, json.dumps({"event": "done", "queue": QUEUE, "n": 1, "at": 2.0, "text": "after it"}))
+        wait_until(lambda: any(b"after it" in line for line in said), 20, "it goes on")
+        print(f"F-37 {len(said) - 2} of 6,000 events heard, and it says: {said[-2].decode().strip()}")
+    finally:
+        listener.kill()
+        listener.wait()
+        reading.join(5)
+        listener.stdout.close()
