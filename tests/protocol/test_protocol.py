@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from taskconsole.store.call import script_names
-from tests.protocol import schedules
+from tests.protocol import carrying, schedules
+from tests.protocol.carrying import Carrying
 from tests.protocol.checker import STUCK, Model, explore
 from tests.protocol.lua import Lua
 from tests.protocol.schedules import Schedule
@@ -115,6 +116,12 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "one waits and is removed": {"instants": 3, "overlap": "buffer_one", "actions": ("remove", "restore")},
 }
 
+CARRYING: dict[str, dict[str, Any]] = {
+    "carried to another node": {"lost": 1, "deaths": 1},
+    "deleted before it is carried": {"deletes": True, "deaths": 1},
+    "put there again": {"again": True, "lost": 1, "deaths": 1},
+}
+
 # Where the shortest story of each guard begins, and how it ends.
 NEEDED = {
     "enqueue: number": ("enqueued", "DOUBLED"),
@@ -163,11 +170,16 @@ NEEDED = {
     "trigger_schedule: note": ("triggered", "TWICE"),
     "settle: the last one lets go": ("one waits, another is made by hand", "OVERLAP"),
     "requeue: unfinished again": ("one waits", "OVERLAP"),
+    "depart: once": ("put there again", "LOST"),
+    "depart: still there": ("deleted before it is carried", "DOUBLED"),
+    "depart: what is under way is noted": ("carried to another node", STUCK),
+    "deliver: once": ("carried to another node", "DOUBLED"),
+    "arrive: after delivering": ("carried to another node", "LOST"),
+    "arrive: what it carried goes first": ("carried to another node", STUCK),
 }
 
 # Lua files that are in no model, and why.
 LEFT_OUT = {
-    "depart": "moves tasks between nodes of a cluster, and here there is one; tests/worker/test_carrier.py",
     "reschedule": "changes when a task may be promoted, and here that is at any moment",
     "heads": "reads",
     "page": "reads",
@@ -190,13 +202,15 @@ PART_OF = {"due": Schedule._ticker, "end_run": Schedule._ends}
 
 
 def world(scene: str, without: frozenset[str] = frozenset()) -> Model[Any]:
+    if scene in CARRYING:
+        return Carrying(**CARRYING[scene], without=without)
     if scene in SCHEDULES:
         return Schedule(**SCHEDULES[scene], without=without)
     return Tasks(**(TASKS | TASKS_IN_FULL)[scene], without=without)
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("scene", [*TASKS, *(TASKS_IN_FULL if FULL else ()), *SCHEDULES])
+@pytest.mark.parametrize("scene", [*TASKS, *(TASKS_IN_FULL if FULL else ()), *SCHEDULES, *CARRYING])
 def test_every_law_holds_in_every_order_of_events(scene):
     verdict = explore(world(scene), at_most=4_000_000)
     print(f"{scene}: {verdict}")
@@ -212,12 +226,13 @@ def test_without_this_guard_a_law_is_broken(guard):
 
 
 def test_every_guard_of_the_models_is_needed():
-    assert set(NEEDED) == {*Lua.guards, *WORKER_GUARDS, *schedules.GUARDS}
+    assert set(NEEDED) == {*Lua.guards, *WORKER_GUARDS, *schedules.GUARDS, *carrying.GUARDS}
 
 
 def test_every_lua_file_is_modelled_or_left_out_with_a_reason():
     there = set(script_names())
-    modelled = {name for name in there if hasattr(Lua, name) or hasattr(Schedule, name)} | set(PART_OF)
+    models = (Lua, Schedule, Carrying)
+    modelled = {name for name in there if any(hasattr(model, name) for model in models)} | set(PART_OF)
     assert modelled | set(LEFT_OUT) == there
     assert not modelled & set(LEFT_OUT)
 
