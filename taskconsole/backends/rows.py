@@ -84,7 +84,7 @@ def server_info(info: dict[str, str], url: str, address: str) -> ServerInfo:
         max_clients=integer(info.get("maxclients")),
         replicas=integer(info.get("connected_slaves")),
         wants_replicas=place.kind in {Kind.SENTINEL, Kind.CLUSTER},
-        bounded="min_slaves_good_slaves" in info,
+        near_replicas=integer(info["min_slaves_good_slaves"]) if "min_slaves_good_slaves" in info else None,
     )
 
 

@@ -80,9 +80,9 @@ PERSISTENCE = Rule(
 )
 ALONE = Rule(
     name="no replica",
-    levels=(Level.WARNING,),
-    when="the URL leads to Sentinels or a cluster, and no server follows this one",
-    means="nobody takes over when it dies, and everything on it is gone until it is back",
+    levels=(Level.CRITICAL, Level.WARNING),
+    when="the URL leads to Sentinels or a cluster, and no server follows; critical where nothing is written then",
+    means="nobody takes over when it dies; with min-replicas-to-write it refuses every write (NOREPLICAS)",
     fix="redis-cli INFO replication; start a replica, or mend the one there was",
 )
 UNBOUNDED = Rule(
@@ -222,16 +222,23 @@ def _persistence(server: ServerInfo) -> Iterator[Verdict]:
 
 
 def _failover(server: ServerInfo) -> Iterator[Verdict]:
-    if not server.wants_replicas or server.role != "master":
+    if server.role != "master":
         return
-    if not server.replicas:
+    if server.near_replicas == 0:
+        yield ALONE.found(
+            Level.CRITICAL,
+            "NO REPLICA is near enough: Redis refuses every write until one is (NOREPLICAS)",
+            evidence=f"connected_slaves:{server.replicas}, min_slaves_good_slaves:0",
+            fix="redis-cli INFO replication",
+        )
+    elif server.wants_replicas and not server.replicas:
         yield ALONE.found(
             Level.WARNING,
             "NO REPLICA follows this Redis: when it dies nobody takes over",
             evidence="connected_slaves:0",
             fix="redis-cli INFO replication",
         )
-    elif not server.bounded:
+    elif server.wants_replicas and server.near_replicas is None:
         yield UNBOUNDED.found(
             Level.NOTE,
             "FAILOVER: cut off from its replicas, this Redis would accept tasks that are lost afterwards",

@@ -143,8 +143,8 @@ class ServerInfo:
     """Servers that follow it."""
     wants_replicas: bool = False
     """A place where another one is to take over when this one dies: behind Sentinels, or in a cluster."""
-    bounded: bool = False
-    """It takes no writes that too few replicas, or only distant ones, follow (min-replicas-to-write)."""
+    near_replicas: int | None = None
+    """Those heard of lately; None where it takes writes without any (min-replicas-to-write is not set)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from taskconsole.config import Settings
-from taskconsole.errors import AccessDenied, StoreUnavailable
+from taskconsole.errors import AccessDenied, StoreNotReady, StoreUnavailable
 from taskconsole.store.call import command
 from taskconsole.store.dialing import Dialer
 from taskconsole.store.wire import AsyncWire, Wire
+from tests.faults import app as tasks
 from tests.faults.failover import Program, everything_works, fail_over, nothing_is_left
-from tests.servers import FULL, VARIABLE, given_url
+from tests.servers import FULL, VARIABLE, given_url, wait_until
 from tests.topologies import SentinelSetUp, replicated, role_of
 
 QUEUE = "task_queue"
@@ -86,6 +88,40 @@ def test_a_replica_that_is_still_named_is_not_taken_for_the_master(setup, monkey
     monkeypatch.setattr(Dialer, "_master", lambda self: ("127.0.0.1", replica.port))
     with pytest.raises(StoreUnavailable, match="is a slave still"):
         Wire(Settings(url=setup.url)).run(PING)
+
+
+def test_f13_a_master_that_is_cut_off_from_its_replicas_takes_nothing_that_it_could_lose(
+    setup, capsys, spawn, make_producer, ledger
+):
+    master = setup.master()
+    replicas = [node for node in setup.nodes if node is not master]
+    program = Program(setup.url, capsys)
+    with master.client() as client:
+        worker = spawn(url=setup.url, concurrency=4)
+        producer, impatient = make_producer(setup.url, retry_for=60), make_producer(setup.url, retry_for=0.1)
+        client.config_set("min-replicas-max-lag", 1)
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            producer.work(300, 0.02)
+            wait_until(lambda: ledger.length() > 20, 20, "there is load")
+            for replica in replicas:
+                os.kill(replica.pid, signal.SIGSTOP)
+            wait_until(lambda: client.info("replication")["min_slaves_good_slaves"] == 0, 20, "no replica is near")
+            with pytest.raises(StoreNotReady, match=r"NOREPLICAS|Not enough good replicas"):
+                impatient.one(tasks.work, 0)
+            (verdict, *_) = program("doctor", code=2)["verdicts"]
+            assert verdict["rule"] == "no replica"
+            waiting = ThreadPoolExecutor(1).submit(producer.one, tasks.work, 0)
+        finally:
+            for replica in replicas:
+                os.kill(replica.pid, signal.SIGCONT)
+        waiting.result(30)
+        ledger.wait_for(producer.accepted)
+        client.config_set("min-replicas-to-write", 0)
+    report = ledger.report("F-13 cut off from replicas, min-replicas-to-write 1", producer.accepted)
+    assert (report.lost, report.strangers) == (0, 0)
+    assert worker.stop() == 0
+    nothing_is_left(setup.url, QUEUE)
 
 
 def test_f12_a_killed_master_costs_nothing_that_was_replicated(setup, spawn, make_producer, ledger):

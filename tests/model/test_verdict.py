@@ -246,7 +246,7 @@ def test_names_of_queues_that_cannot_be_read():
 
 
 def test_each_node_of_a_cluster_is_judged_and_named():
-    well = ServerInfo(address="a:1", persistence="aof", wants_replicas=True, replicas=1, bounded=True)
+    well = ServerInfo(address="a:1", persistence="aof", wants_replicas=True, replicas=1, near_replicas=1)
     sick = ServerInfo(address="b:2", persistence="aof", wants_replicas=True)
     reading = Overview(at=NOW, server=sick, nodes=(well, sick, replace(sick, address="c:3")), queues=(), rtt=0.0)
 
@@ -346,7 +346,9 @@ def test_dead_tasks_are_a_note():
         ({"unverified": True}, [(Level.WARNING, "tls not verified")]),
         ({"wants_replicas": True}, [(Level.WARNING, "no replica")]),
         ({"wants_replicas": True, "replicas": 1}, [(Level.NOTE, "failover")]),
-        ({"wants_replicas": True, "replicas": 1, "bounded": True}, []),
+        ({"wants_replicas": True, "replicas": 1, "near_replicas": 1}, []),
+        ({"replicas": 1, "near_replicas": 0}, [(Level.CRITICAL, "no replica")]),
+        ({"near_replicas": 0, "role": "slave"}, [(Level.CRITICAL, "replica")]),
         ({"replicas": 1}, []),
         ({"role": "slave"}, [(Level.CRITICAL, "replica")]),
         ({"eviction_policy": "allkeys-lru"}, []),
