@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.errors import LeaseLost, StoreUnavailable, TaskconsoleError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from taskconsole.config import Settings
-    from taskconsole.store.workers import WorkerStore
+    from taskconsole.store.workers import Abort, WorkerStore
     from taskconsole.worker.lane import Lane
     from taskconsole.worker.options import WorkerOptions
     from taskconsole.worker.pool import Pool
@@ -44,6 +45,7 @@ class Heartbeat:
 
     Args:
         on_command: Called in the loop's thread with what an operator wants: `quiet` or `stop`.
+        on_abort: Called in the loop's thread with a lane and a task of it that an operator wants to end; once.
         on_lost: Called in the loop's thread with a lane whose lease was reclaimed.
     """
 
@@ -58,10 +60,13 @@ class Heartbeat:
         clock: ServerClock,
         loop: asyncio.AbstractEventLoop,
         on_command: Callable[[str], None],
+        on_abort: Callable[[Lane, Abort], None],
         on_lost: Callable[[Lane], None],
     ) -> None:
         self._lanes, self._pool, self._options, self._workers = lanes, pool, options, workers
         self._clock, self._loop, self._on_command, self._on_lost = clock, loop, on_command, on_lost
+        self._on_abort = on_abort
+        self._aborted: deque[str] = deque(maxlen=1_000)
         self._interval = options.lease / 3
         # An answer that takes longer than this is no use: the lease would be over.
         self._wire = open_wire(settings, timeout=max(0.5, min(settings.patience, options.lease / 4)))
@@ -147,6 +152,11 @@ class Heartbeat:
             lane.sums.listening = answer.listeners > 0
             if answer.command:
                 self._call(self._on_command, answer.command)
+            for abort in answer.aborts:
+                # They are told with every beat for a while.
+                if abort.token not in self._aborted:
+                    self._aborted.append(abort.token)
+                    self._call(self._on_abort, lane, abort)
             return True
         self._said.pop(lane, None)
         if not isinstance(answer, StoreUnavailable):

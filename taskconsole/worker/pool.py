@@ -22,6 +22,7 @@ from taskconsole.model.outcome import Bury, RetryAfter
 from taskconsole.model.task import Envelope, Unreadable, decode
 from taskconsole.registry import Handler, Kind
 from taskconsole.store.keys import TOMBSTONE
+from taskconsole.store.workers import digest_of
 from taskconsole.worker.judge import Attempt, Decided, Judge
 from taskconsole.worker.perform import Elsewhere, TimedOut
 from taskconsole.worker.sums import SAMPLE
@@ -59,6 +60,7 @@ class Slot:
     """One runner and what it is doing; read by the heartbeat's thread too."""
 
     __slots__ = (
+        "aborted",
         "announced",
         "attempt",
         "id",
@@ -80,6 +82,8 @@ class Slot:
         self.timed_out = False
         self.stopped = False
         """It was cancelled because the worker stops: the task goes back."""
+        self.aborted = ""
+        """The operator who had it cancelled."""
         self.name = ""
         self.id: str | None = None
         self.attempt = 1
@@ -196,6 +200,32 @@ class Pool:
                 found.append(item[2])
         return found
 
+    def abort(self, lane: Lane, digest: str, by: str) -> bool:
+        """End one running task of `lane`, named by its payload's digest; it is buried. False when it does not run.
+
+        One that waits for its turn is buried without being run.
+        """
+        for item in self.ready:
+            if item[0] is lane and digest_of(item[2]) == digest:
+                self.ready.remove(item)
+                if item[1] == lane.generation:
+                    envelope = decode(item[2])
+                    known = envelope if isinstance(envelope, Envelope) else Envelope("(unreadable)")
+                    attempt = Attempt(known.task, known.id, known.attempt, 0.0)
+                    error = Decided(Bury(f"aborted by {by}"))
+                    lane.settlements.append(self._judge.settlement(lane, item[2], envelope, attempt, error))
+                    self._on_room()
+                return True
+        for slot in list(self.slots):
+            held = slot.item
+            if held is None or slot.task is None or held[0] is not lane or slot.aborted:
+                continue
+            if digest_of(held[2]) == digest:
+                slot.aborted = by
+                slot.task.cancel()
+                return True
+        return False
+
     # -- running
 
     async def _run(self, slot: Slot) -> None:
@@ -294,7 +324,7 @@ class Pool:
                     self._name(slot, lane, ended - now)
                 now = ended
             finally:
-                slot.item = None
+                slot.item, slot.aborted = None, ""
                 self.running -= 1
                 self.finished += 1
             if copy_context() != base or cancelling():
@@ -378,7 +408,9 @@ class Pool:
                 slot.task.uncancel()
             if slot.timed_out:
                 error = TimedOut(slot.timeout or 0.0)
-        slot.timed_out = False
+        if slot.aborted and isinstance(error, asyncio.CancelledError | TimedOut):
+            error = Decided(Bury(f"aborted by {slot.aborted}"))
+        slot.timed_out, slot.aborted = False, ""
         if generation != lane.generation:
             log.warning("late result dropped", extra={"queue": lane.queue, "task": slot.name, "id": slot.id})
             return True

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from taskconsole.config import Settings
     from taskconsole.registry import Registry
+    from taskconsole.store.workers import Abort
 
 __all__ = ["Worker", "run_worker"]
 
@@ -114,6 +115,10 @@ class Worker:
             self.quiet()
         else:
             log.warning("unknown command", extra={"command": wanted[:50]})
+
+    def _abort(self, lane: Lane, wanted: Abort) -> None:
+        found = self.pool.abort(lane, wanted.digest, wanted.by)
+        log.info("abort", extra={"queue": lane.queue, "by": wanted.by[:100], "found": found})
 
     # -- running
 
@@ -214,6 +219,7 @@ class Worker:
             clock=self.clock,
             loop=asyncio.get_running_loop(),
             on_command=self._command,
+            on_abort=self._abort,
             on_lost=self._lost,
         )
 

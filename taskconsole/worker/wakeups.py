@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.store.events import subscribe
-from taskconsole.store.keys import LISTEN, NEXT, SCHEDULES
+from taskconsole.store.keys import COMMAND, LISTEN, NEXT, SCHEDULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ class Wakeups:
 
     Args:
         channels: The wake channels, each with its queue; "" for the public delayed set's.
-        on_listener: Called when somebody has begun to listen for events.
+        on_listener: Called when somebody has begun to listen for events, or an operator wants something of a worker.
         on_schedules: Called with a queue whose schedules have changed, and True when it was by hand.
         on_due: Called with a channel and the time (seconds since the epoch) of an earlier delayed task.
     """
@@ -45,7 +45,7 @@ class Wakeups:
                 self._hear(channel, queue, message)
 
     def _hear(self, channel: str, queue: str, message: str) -> None:
-        if message == LISTEN:
+        if message in {LISTEN, COMMAND}:
             self._on_listener()
         elif message in {NEXT, SCHEDULES}:
             self._on_schedules(queue, message == SCHEDULES)

@@ -164,6 +164,7 @@ async def test_a_command_that_is_not_text_does_not_end_the_heartbeat(rig):
         clock=rig.clock,
         loop=asyncio.get_running_loop(),
         on_command=heard.append,
+        on_abort=lambda lane, abort: None,
         on_lost=heard.append,
     )
     rig.raw.hset("{task_queue}:worker:w", "command", b"\xff\xfe")

@@ -42,6 +42,7 @@ async def make_heart(make_rig):
             clock=rig.clock,
             loop=asyncio.get_running_loop(),
             on_command=rig.commands.append,
+            on_abort=lambda lane, abort: None,
             on_lost=rig.lost.append,
         )
         made.append(heart)
