@@ -290,6 +290,11 @@ class Undoable:
     until: float
     """Seconds since the epoch by the clock of Redis; after that it is too late."""
 
+    @property
+    def token(self) -> str:
+        """What names the whole action on a command line."""
+        return self.tokens[0][1].rpartition(".")[0] or self.tokens[0][1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undo:

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.backends.base import Foreseen
-    from taskconsole.backends.commands import ScheduleCommand, TaskCommand
+    from taskconsole.backends.commands import ScheduleCommand, TaskCommand, Undoable
     from taskconsole.config import Settings
     from taskconsole.model.detail import TaskDetail
     from taskconsole.model.failure import Failures
@@ -285,6 +285,19 @@ class NativeBackend:
     def foresee(self, command: Command) -> Foreseen:
         """What a command would do now, in words; reads only."""
         return self._foreseeing.foresee(command)
+
+    def undoables(self) -> list[Undoable]:
+        """Actions of the last ten minutes that can be taken back, the newest first, as far as the log tells of them."""
+        queues = self._every_queue()
+        return self._undoing.listed(self.history(None, 1000), queues, now=self._server_now())
+
+    def undoable(self, token: str) -> Undoable | None:
+        """What takes back the action of that name; None when it is too late."""
+        return self._undoing.find(token, self._every_queue(), now=self._server_now())
+
+    def now(self) -> float:
+        """Seconds since the epoch, by Redis."""
+        return self._server_now()
 
     def apply(  # noqa: C901, PLR0911 - one case per command
         self, command: Command, report: Callable[[int], bool] | None = None

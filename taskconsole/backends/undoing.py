@@ -7,6 +7,7 @@ a piece at a time: those that a worker has claimed since are not found, and are 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.backends.base import Applied
@@ -23,9 +24,10 @@ from taskconsole.store.keys import Namespace, check_queue_name
 from taskconsole.store.operations import KEEP_TRASH, Former, OperationStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from taskconsole.backends.commands import Undo
+    from taskconsole.model.event import Event
     from taskconsole.store.call import Call
     from taskconsole.store.operations import Note, Taken, Undone
 
@@ -33,6 +35,11 @@ __all__ = ["Undoing", "undoable"]
 
 LOOKED = 1_400
 """Places of a queue that one call looks through."""
+
+NOTES = 100
+"""Notes that are asked for at once."""
+
+NOT_UNDOABLE = frozenset({"undone", "run", "arrive", "back"})
 
 DEEPEST = 2_000_000
 """Places of a queue that are looked through for tasks that were put there, at most."""
@@ -114,6 +121,45 @@ class Undoing:
             back, missed = back + undone.back, missed + undone.missed
             if not undone.left:
                 return undone.what, back, missed
+
+    # -- what can be undone
+
+    def find(self, action: str, queues: Sequence[str], *, now: float) -> Undoable | None:
+        """What takes back the action of that name, as far as its notes are still there; None when none is."""
+        tokens: list[tuple[int, str, str]] = []
+        ops: list[str] = []
+        until = 0.0
+        for queue in queues:
+            number = 0
+            while True:
+                names = [f"{action}.{n}" for n in range(number, number + NOTES)]
+                notes = self._ask([self._operations.note(queue, name) for name in names])
+                there = [(n, note) for n, note in enumerate(notes, number) if note and note.op not in NOT_UNDOABLE]
+                if not any(notes):
+                    break
+                tokens += [(n, queue, f"{action}.{n}") for n, _ in there]
+                ops += [f"{_WHAT.get(note.op, note.op)} on {queue}" for _, note in there]
+                number += NOTES
+        if not tokens:
+            return None
+        tokens.sort()
+        left = self._ask([self._operations.note_left(tokens[0][1], tokens[0][2])])[0]
+        until = now + (left if left >= 0 else KEEP_TRASH)
+        what = ", ".join(dict.fromkeys(ops))
+        return Undoable(what=what, tokens=tuple((queue, token) for _, queue, token in tokens), until=until)
+
+    def listed(self, events: Sequence[Event], queues: Sequence[str], *, now: float) -> list[Undoable]:
+        """What can be undone of what these events tell, the newest first, each in the words of its event."""
+        found: dict[str, Undoable] = {}
+        for event in reversed(events):
+            action = event.undo.rpartition(".")[0]
+            if not action or action in found or now - event.at > KEEP_TRASH:
+                continue
+            undoable_ = self.find(action, [event.queue] if event.queue in queues else queues, now=now)
+            if undoable_ is not None:
+                what = f"{event.kind} on {event.queue} by {event.by}" + (f": {event.text}" if event.text else "")
+                found[action] = replace(undoable_, what=what)
+        return list(found.values())
 
     # -- out of a queue again
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from taskconsole.cli.acting import act_on_tasks, say_undo, which_options
 from taskconsole.cli.operator import operator_name
 from taskconsole.cli.output import say, write_json, write_line
 from taskconsole.cli.parameters import SECONDS
@@ -187,66 +188,83 @@ def json_object(text: str | None) -> dict[str, Any]:
     return value
 
 
-def _one_task(function: F) -> F:
-    """Add what `reschedule` and `delete` share: which task."""
-    for declare in (
-        click.option("--payload", "is_payload", is_flag=True, help="TASK is the exact text of its payload."),
-        click.option("-q", "--queue", help="The default queue when left out, and the public delayed_tasks."),
-        click.argument("task"),
-        target_options,
-    ):
-        function = declare(function)
-    return function
+payload_option = click.option("--payload", "is_payload", is_flag=True, help="TASKS is the exact text of a payload.")
 
 
-@click.command(short_help="Give a delayed task another time.")
-@_one_task
+@click.command(short_help="Give delayed tasks another time.")
+@which_options("delayed")
+@payload_option
 @click.option("--delay", type=SECONDS, help="Seconds from now.")
 @click.option("--at", "at_text", metavar="ISO", help="A moment, e.g. 2030-01-31T12:00:00Z; local time without a zone.")
 @click.option("--now", is_flag=True, help="At once.")
-@json_option
 @click.pass_context
 def reschedule(
     context: click.Context,
     /,
     *,
-    task: str,
-    queue: str | None,
     is_payload: bool,
     delay: float | None,
     at_text: str | None,
     now: bool,
-    wants_json: bool,
+    **which: Any,
 ) -> int:
-    """Have the delayed task with the id TASK run at another time.
+    """Have TASKS, ids of delayed ones, run at another time.
 
-    Ends with 1 when it is not, or no longer, delayed.
+    Ends with 1 when there was nothing to do it to.
     """
-    from taskconsole.backends.commands import Reschedule
+    from taskconsole.backends.commands import Reschedule, RescheduleTasks
     from taskconsole.errors import ConfigError
 
     if [delay is not None, at_text is not None, now].count(True) != 1:
         raise ConfigError("give one of --delay, --at and --now")
-    due = _due(delay, at_text) or "+0"
-    which = _which(task, is_payload=is_payload)
-    return _on_task(
-        context, Reschedule(queue=_queue(queue), task=which, due=due, by=operator_name()), task, wants_json=wants_json
-    )
+    due, by = _due(delay, at_text) or "+0", operator_name()
+    task = _single(is_payload=is_payload, **which)
+    if task is None:
+        return act_on_tasks(context, lambda found, _: RescheduleTasks(which=found, due=due, by=by), **which)
+    command = Reschedule(queue=_queue(which["queue"]), task=_which(task, is_payload=is_payload), due=due, by=by)
+    return _on_task(context, command, task, wants_json=which["wants_json"])
 
 
-@click.command(short_help="Delete a delayed task.")
-@_one_task
-@json_option
+@click.command(short_help="Delete tasks.")
+@which_options("delayed")
+@payload_option
 @click.pass_context
-def delete(context: click.Context, /, *, task: str, queue: str | None, is_payload: bool, wants_json: bool) -> int:
-    """Delete the delayed task with the id TASK.
+def delete(context: click.Context, /, *, is_payload: bool, **which: Any) -> int:
+    """Delete TASKS, ids of delayed ones unless --state says otherwise.
 
-    Ends with 1 when it is not, or no longer, delayed.
+    Ends with 1 when there was nothing to do it to.
     """
-    from taskconsole.backends.commands import Delete
+    from taskconsole.backends.commands import Delete, DeleteTasks
 
-    which = _which(task, is_payload=is_payload)
-    return _on_task(context, Delete(queue=_queue(queue), task=which, by=operator_name()), task, wants_json=wants_json)
+    task, by = _single(is_payload=is_payload, **which), operator_name()
+    if task is None:
+        return act_on_tasks(context, lambda found, deep: DeleteTasks(which=found, by=by, deep=deep), **which)
+    command = Delete(queue=_queue(which["queue"]), task=_which(task, is_payload=is_payload), by=by)
+    return _on_task(context, command, task, wants_json=which["wants_json"])
+
+
+def _single(
+    *,
+    tasks: tuple[str, ...],
+    state: str,
+    text: str,
+    group: str,
+    everything: bool,
+    dry_run: bool,
+    is_payload: bool,
+    **_: Any,
+) -> str | None:
+    """The one delayed task that is named; None when more is wanted.
+
+    Raises:
+        ConfigError: A payload is to be that of several tasks.
+    """
+    from taskconsole.errors import ConfigError
+
+    alone = len(tasks) == 1 and state == "delayed" and not (text or group or everything or dry_run)
+    if is_payload and not alone:
+        raise ConfigError("--payload names one delayed task")
+    return tasks[0] if alone else None
 
 
 def _queue(name: str | None) -> str:
@@ -269,8 +287,10 @@ def _on_task(context: click.Context, command: Any, task: str, *, wants_json: boo
     with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(command)
     if wants_json:
-        write_json({"queue": command.queue, "task": task, "changed": applied.changed})
+        undo = None if applied.undo is None else applied.undo.token
+        write_json({"queue": command.queue, "task": task, "changed": applied.changed, "undo": undo})
     say(applied.text)
+    say_undo(applied)
     return 0 if applied.changed else 1
 
 
@@ -305,4 +325,5 @@ def _apply(context: click.Context, command: Any, *, wants_json: bool) -> int:
     if wants_json:
         write_json({"queue": command.queue, "changed": applied.changed})
     say(applied.text)
+    say_undo(applied)
     return 0

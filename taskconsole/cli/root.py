@@ -44,6 +44,14 @@ COMMANDS = {
     "enqueue": "operating",
     "reschedule": "operating",
     "delete": "operating",
+    "retry": "acting",
+    "run-now": "acting",
+    "move": "acting",
+    "purge": "acting",
+    "undo": "acting",
+    "abort": "acting",
+    "quiet": "acting",
+    "stop-worker": "acting",
     "pause": "operating",
     "resume": "operating",
     "worker": "services",
@@ -76,7 +84,7 @@ class Root(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        found = getattr(import_module(f"taskconsole.cli.{module}"), cmd_name)
+        found = getattr(import_module(f"taskconsole.cli.{module}"), cmd_name.replace("-", "_"))
         assert isinstance(found, click.Command)
         return found
 
