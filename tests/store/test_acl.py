@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import redis
 
+import taskconsole
 from taskconsole import Every
 from taskconsole.backends.commands import (
     AbortTask,
@@ -316,6 +319,27 @@ def test_whoever_looks_only_has_no_command_that_writes(raw):
     writing = {command for command in reader.commands if "write" in flags.get(command.partition("|")[0], ())}
     assert writing == set()
     assert called_by(_READING) <= reader.commands
+
+
+def test_nobody_has_a_command_that_nothing_of_ours_sends():
+    sources = "\n".join(file.read_text() for file in Path(taskconsole.__file__).parent.rglob("*.py"))
+    scripts = "\n".join(file.read_text() for file in Path(taskconsole.__file__).parent.rglob("*.lua"))
+    # redis-py sends these two when it connects.
+    granted = set().union(*(user.commands for user in acl_users("redis+cluster://h", ""))) - {
+        "client|setname",
+        "select",
+    }
+    for command in granted:
+        words = command.upper().split("|")
+        by_us = re.search(r",\s*".join(f'"{word}"' for word in words), sources)
+        assert by_us or re.search(", *".join(f"'{word}'" for word in words), scripts), f"{command} is used nowhere"
+
+
+def test_nobody_has_a_dangerous_command_but_two_that_only_read(raw):
+    dangerous = {_text(name) for name in raw.execute_command("ACL", "CAT", "dangerous")}
+    for user in acl_users("redis://h", ""):
+        whole = {command.partition("|")[0] for command in user.commands if command != "client|setname"}
+        assert (whole | user.commands) & dangerous <= {"info", "slowlog", "slowlog|get"}
 
 
 def test_a_prefix_is_taken_literally_and_must_fit_into_a_rule():

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from taskconsole.errors import StoreUnavailable
+from taskconsole.errors import StoreUnavailable, WrongType
 from taskconsole.store.carrying import CarryStore, Move
 from taskconsole.worker.carrier import ABANDONED, Carrier
 from taskconsole.worker.promoter import Promoter
@@ -129,6 +129,8 @@ async def test_moves_that_strangers_have_written_are_done_with(scene):
 async def test_nothing_departs_when_it_could_not_be_found_again(scene):
     scene.raw.set("{delayed_tasks}:leaving", "no set")
     scene.raw.zadd("delayed_tasks", {"a": LONG_AGO})
+    with pytest.raises(WrongType):
+        await scene.run(scene.carrying.depart(Move.of("m", "mail"), [b"a"], only_due=True))
     await scene.promoter.run_once()
     assert scene.raw.zrange("delayed_tasks", 0, -1) == [b"a"]
     assert scene.raw.keys("{delayed_tasks}:leaving:*") == []
