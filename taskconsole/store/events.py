@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from taskconsole.store.call import command
-from taskconsole.store.cluster import AnyNodeDialer, SlotMap, home_of, read_map
+from taskconsole.store.cluster import AnyNodeDialer, read_map
 from taskconsole.store.dialing import AsyncDialer, Dialer, hang_up
+from taskconsole.store.slots import SlotMap, home_of
 from taskconsole.store.wire import translate
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
 from taskconsole.errors import AccessDenied, StoreError, StoreNotReady
 from taskconsole.store.call import command
-from taskconsole.store.cluster import AsyncClusterWire, ClusterWire, home_of
+from taskconsole.store.cluster import AsyncClusterWire, ClusterWire
 from taskconsole.store.keys import DEFAULT_QUEUE, Namespace
 from taskconsole.store.reading import ReadingStore
+from taskconsole.store.slots import home_of
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.wire import Wire
 from taskconsole.store.workers import WorkerStore
@@ -249,7 +250,7 @@ def test_f14_a_killed_master_costs_nothing_that_was_replicated(cluster, queues, 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("number", "patience"),
-    [(signal.SIGKILL, 5), (signal.SIGSTOP, 5), (signal.SIGSTOP, 2)],
+    [(signal.SIGKILL, 5), (signal.SIGSTOP, 5), (signal.SIGSTOP, 3)],
     ids=["killed", "stopped", "given-up"],
 )
 def test_f14_one_failover_after_another(cluster, queues, spawn, make_producer, ledger, number, patience):

@@ -147,7 +147,7 @@ def test_f12_a_killed_master_costs_nothing_that_was_replicated(setup, spawn, mak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("number", "patience"),
-    [(signal.SIGKILL, 5), (signal.SIGSTOP, 5), (signal.SIGSTOP, 2)],
+    [(signal.SIGKILL, 5), (signal.SIGSTOP, 5), (signal.SIGSTOP, 3)],
     ids=["killed", "stopped", "given-up"],
 )
 def test_f12_one_failover_after_another(setup, spawn, make_producer, ledger, number, patience):
