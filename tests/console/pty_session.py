@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pyte
+from wcwidth import wcwidth
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,9 +135,22 @@ class PtySession:
             self.status = status if pid else None
         return self.status is not None
 
+    def is_full(self, seconds=0.3):
+        """True when it has written all it could and nobody has read it."""
+        before = self._unread()
+        return before > 2_000 and not select.select([], [], [], seconds)[0] and self._unread() == before
+
+    def _unread(self):
+        return int.from_bytes(fcntl.ioctl(self.fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+
     @property
     def text(self):
-        return "\n".join(self.screen.display)
+        return "\n".join(self._line(self.screen.buffer[y]) for y in range(self.screen.lines))
+
+    def _line(self, cells):
+        """A line of the picture; unlike `display` of the emulator it can show half of a wide character that is left."""
+        texts = [cells[x].data for x in range(self.screen.columns)]
+        return "".join(text or ("" if x and wcwidth(texts[x - 1][:1]) == 2 else " ") for x, text in enumerate(texts))
 
     @property
     def stray(self):
