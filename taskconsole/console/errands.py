@@ -137,8 +137,9 @@ class Errands:
         try:
             return errand.run(backend)
         except StoreUnavailable as error:
-            unknown = "whether it was done is not known, look before you do it again: " if errand.writes else ""
-            return Refused(f"{unknown}{error}")
+            # The reason first: the line may be cut.
+            unknown = "; whether it was done is not known, look before you do it again" if errand.writes else ""
+            return Refused(f"{error}{unknown}")
         except TaskconsoleError as error:
             return Refused(f"refused: {error}")
         except Exception as error:  # noqa: BLE001 (a thread's traceback would land on the screen)

@@ -71,11 +71,13 @@ def _link_tone(link: Link, monotonic: float) -> Tone:
 def verdict_line(link: Link, found: Sequence[Verdict], width: int, monotonic: float) -> Line:
     """The answer to "is anything stuck?", or why there is none."""
     if link.phase in (Phase.DISCONNECTED, Phase.DENIED):
-        error = safe(link.error, 300)
+        error = _without_address(link)
         stale = link.stale_for(monotonic)
         if stale is None or link.overview is None:
             return ((cell(f" {error}", width), Tone.BAD),)
-        text = f" STALE  figures of {clock(link.overview.at)}Z, {duration(stale)} old. {error}"
+        # What is denied names a command, which must not be cut off: it has the next line.
+        why = "not read again until ctrl+r" if link.phase is Phase.DENIED else error
+        text = f" STALE  figures of {clock(link.overview.at)}Z, {duration(stale)} old. {why}"
         return ((cell(text, width), Tone.WARN),)
     if link.overview is None:
         return ((" waiting for the first reading", Tone.QUIET),)
@@ -85,6 +87,12 @@ def verdict_line(link: Link, found: Sequence[Verdict], width: int, monotonic: fl
     line = join(pieces, width - 12 if len(pieces) > 1 else width)
     left = len(pieces) - sum(1 for piece in line if piece[1] is not Tone.PLAIN or piece[0].strip())
     return (*line, (f"   +{left} more", Tone.QUIET)) if left > 0 else line
+
+
+def _without_address(link: Link) -> str:
+    """Why it is not live; the address stands above, and the room is for the reason."""
+    address = "" if link.overview is None else link.overview.server.address
+    return safe(link.error.replace(f" at {address}", "", 1) if address else link.error, 300)
 
 
 def _well(link: Link) -> str:
@@ -98,6 +106,8 @@ def _well(link: Link) -> str:
 
 def fix_line(link: Link, found: Sequence[Verdict], offer: str, width: int) -> Line:
     """What to do about it: the first command that mends something; offline, what the caller offers."""
+    if link.phase is Phase.DENIED and link.overview is not None:
+        return ((cell(f" {_without_address(link)}", width), Tone.BAD),)
     if link.phase in (Phase.DISCONNECTED, Phase.DENIED):
         return ((cell(f" {safe(offer, 300)}", width), Tone.PLAIN),) if offer else ()
     fix = next((v.fix for v in found if v.fix), "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +43,9 @@ T = TypeVar("T")
 
 _pack: Any = hiredis.pack_command  # its stub leaves out what it takes
 
+_IN_A_SCRIPT = re.compile(r"^(?:ERR )?Error running script \(call to f_\w+\): (?:@user_script: ?\d+: )+-?")
+"""What Redis 6.2 puts in front of an error that a script met: no news to anybody who reads it."""
+
 _NOT_YET = (
     "LOADING",
     "MASTERDOWN",
@@ -69,7 +73,7 @@ def translate(error: Exception, address: str) -> TaskconsoleError:
     """Our error for one of redis-py's or the socket's; one line, no password."""
     if isinstance(error, TaskconsoleError):
         return error
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = _IN_A_SCRIPT.sub("", " ".join(str(error).split())) or type(error).__name__
     if isinstance(
         error,
         redis.AuthenticationError | redis.exceptions.NoPermissionError | redis.exceptions.AuthorizationError,

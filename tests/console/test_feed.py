@@ -138,7 +138,7 @@ def test_after_a_command_the_next_reading_does_not_wait_for_its_time(feed, backe
     ("error", "text"),
     [
         (StoreFull("memory is full"), "refused: memory is full"),
-        (StoreUnavailable("no answer"), "whether it was done is not known, look before you do it again: no answer"),
+        (StoreUnavailable("no answer"), "no answer; whether it was done is not known, look before you do it again"),
         (RuntimeError("secret"), "failed: unexpected RuntimeError in the backend"),
     ],
 )

@@ -7,6 +7,7 @@ import os
 import threading
 
 import pytest
+import redis
 
 from taskconsole.config import Settings
 from taskconsole.errors import (
@@ -290,3 +291,14 @@ def test_a_user_who_may_not_name_connections_gets_one_without_a_name(make_server
         with pytest.raises(AccessDenied):
             wire.run(command("TIME", parse=list))
         wire.close()
+
+
+def test_what_a_script_met_is_told_without_the_script():
+    met = redis.ResponseError(
+        "Error running script (call to f_0cd10d68367e84): @user_script:37: @user_script: 37: "
+        "-READONLY You can't write against a read only replica."
+    )
+    told = translate(met, "h:1")
+
+    assert isinstance(told, StoreNotReady)
+    assert str(told) == "Redis at h:1 is not ready: READONLY You can't write against a read only replica."
