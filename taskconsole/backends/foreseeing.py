@@ -27,6 +27,7 @@ from taskconsole.backends.commands import (
 )
 from taskconsole.backends.delayed import check_due
 from taskconsole.backends.lookup import Lookup
+from taskconsole.backends.pieces import MOST
 from taskconsole.backends.rows import moment_text, name_of
 from taskconsole.backends.shelves import shelves
 from taskconsole.model.state import State
@@ -106,7 +107,7 @@ class Foreseeing:
             like = f" with {which.text[:60]!r}" if which.text else f" of the group {which.group}"
         else:
             n, like = self._count(which.queue, which.state), ""
-        steps = -(-n // 1_000) if _goes_in_steps(command, which) else 1
+        steps = -(-n // MOST) if _goes_in_steps(command, which) else 1
         cost = f"in {steps:,} steps of a few milliseconds each" if steps > 1 else ""
         what = f"{_verb(command)} {_tasks(n, which.state)} of {which.queue}{like}{_to(command)}"
         return Foreseen(text=what, count=n, cost=cost, **_undo_of(command, {which.state}))

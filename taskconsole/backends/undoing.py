@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Undoing", "undoable"]
 
-LOOKED = 1_400
+LOOKED = 1_000
 """Places of a queue that one call looks through."""
 
 NOTES = 100
