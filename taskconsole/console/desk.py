@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
 from textual.containers import Container
+from textual.events import Click
 from textual.screen import Screen
 
 from taskconsole.console import actions, header
@@ -385,6 +386,13 @@ class Desk(Screen[None]):
         """Open one of the views."""
         queue = self.view.place.queue if name == "tasks" else ""
         await self.go(Place(view=name, queue=queue))
+
+    @on(Click, "#tabs")
+    async def _tab_clicked(self, event: Click) -> None:
+        """A click on the name of a view opens it."""
+        name = header.tab_at(self.tabs.lines[0], event.x) if self.tabs.lines else None
+        if name is not None:
+            await self.action_open(name)
 
     async def action_back(self) -> None:
         """End what goes on for long; clear the filter, then the marks; then leave the view."""

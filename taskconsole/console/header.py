@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from taskconsole.console.columns.queues import QueueRow
     from taskconsole.console.look import Look
 
-__all__ = ["details", "fix_line", "footer", "header", "summary", "tabs", "verdict_line"]
+__all__ = ["details", "fix_line", "footer", "header", "summary", "tab_at", "tabs", "verdict_line"]
 
 _LEVEL_TONES = {Level.CRITICAL: Tone.BAD, Level.WARNING: Tone.WARN, Level.NOTE: Tone.PLAIN}
 _LEVEL_WORDS = {Level.CRITICAL: "CRIT", Level.WARNING: "WARN", Level.NOTE: "NOTE"}
@@ -151,6 +151,17 @@ def summary(link: Link, found: Sequence[Verdict], width: int, monotonic: float) 
     pending = count(sum(queue.pending for queue in queues))
     text = f"{link.words(monotonic)}  {worst}  {pending} pending in {len(queues)} queues"
     return ((cell(text, width), Tone.PLAIN),)
+
+
+def tab_at(shown: Line, x: int) -> str | None:
+    """The view whose name stands in column `x` of the tabs."""
+    end = 0
+    for text, _ in shown:
+        end += len(text)
+        if x < end:
+            number = text.partition(" ")[0]
+            return ROOTS[int(number) - 1] if number.isdigit() and int(number) <= len(ROOTS) else None
+    return None
 
 
 def tabs(place: Place, crumbs: Sequence[str], width: int) -> Line:

@@ -6,6 +6,7 @@ import itertools
 import json
 
 import pytest
+from textual.events import MouseScrollDown
 
 from taskconsole.console.context import Context
 from taskconsole.console.dialogs.chooser import Chooser
@@ -253,3 +254,18 @@ async def test_on_a_narrow_terminal_every_view_keeps_its_number():
             "8",
             "Red",
         ]
+
+
+async def test_a_mouse_opens_views_and_rows_and_its_wheel_moves_the_cursor():
+    async with running(StillLife()) as pilot:
+        app = pilot.app
+        await pilot.click("#tabs", offset=(40, 0))
+        await until(lambda: app.desk.view.NAME == "workers")
+        await until_shown(app, "mail-2")
+        grid = app.desk.view.grid
+        await pilot._post_mouse_events([MouseScrollDown], widget=grid, offset=(5, 3))
+        await until(lambda: grid.cursor == 3)
+        await pilot.click(grid, offset=(5, 2))
+        await until(lambda: grid.cursor == 1)
+        await pilot.click(grid, offset=(5, 2))
+        await until(lambda: app.desk.view.NAME == "worker")

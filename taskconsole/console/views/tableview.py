@@ -273,6 +273,10 @@ class TableView(View, Generic[T]):
         """Another row is selected."""
         self.paint_about()
 
+    def on_grid_opened(self) -> None:
+        """As Enter does."""
+        self.action_enter()
+
     def on_grid_marked(self) -> None:
         """Other rows are marked."""
         self.paint_title(len(self.grid.rows))

@@ -48,6 +48,10 @@ class Grid(Painted, Generic[T], can_focus=True):
         key: str | None
 
     @dataclass
+    class Opened(Message):
+        """The selected row was clicked."""
+
+    @dataclass
     class Wanted(Message):
         """Rows that are in sight, or nearly so, are not loaded: those around `index` are wanted."""
 
@@ -232,9 +236,11 @@ class Grid(Painted, Generic[T], can_focus=True):
         self.repaint()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the row that was clicked."""
-        index = event.y - 1 + self.scroll_offset.y
-        if event.y > 0 and index < self.total:
+        """Put the cursor on the row that was clicked; open it when it is there already."""
+        index = event.y - 1 + round(self.scroll_offset.y)
+        if event.y > 0 and index == self.cursor:
+            self.post_message(self.Opened())
+        elif event.y > 0 and index < self.total:
             self.go(index)
 
     def go(self, index: int) -> None:

@@ -15,8 +15,12 @@ from taskconsole.console.safe import guard
 
 if TYPE_CHECKING:
     from rich.style import Style
+    from textual import events
 
 __all__ = ["Painted"]
+
+WHEEL = 3
+"""Lines by which a turn of the mouse's wheel moves."""
 
 
 class Painted(ScrollView):
@@ -35,6 +39,7 @@ class Painted(ScrollView):
         & > .painted--warn { color: $text-warning; text-style: bold; }
         & > .painted--bad { color: $text-error; text-style: bold; }
         & > .painted--selected { color: $foreground; text-style: reverse; }
+        &:nocolor > .painted--good, &:nocolor > .painted--warn, &:nocolor > .painted--bad { color: $foreground; }
         &:ansi > .painted--quiet { color: ansi_bright_black; }
         &:ansi > .painted--good { color: ansi_green; }
         &:ansi > .painted--warn { color: ansi_yellow; }
@@ -94,6 +99,22 @@ class Painted(ScrollView):
 
     def resized(self) -> None:
         """What a widget does when its size has changed, before it is drawn."""
+
+    def action_move(self, by: int) -> None:
+        """Move by lines, for those that can."""
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel does what keys do: a cursor must not be left out of sight."""
+        self._turn(event, WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The same upwards."""
+        self._turn(event, -WHEEL)
+
+    def _turn(self, event: events.MouseEvent, by: int) -> None:
+        event.stop()
+        event.prevent_default()
+        self.action_move(by)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolling repaints differences, not the whole widget."""
