@@ -106,7 +106,8 @@ class Undoing:
         note: Note | None = self._ask([self._operations.note(queue, token)])[0]
         if note is None:
             return "", 0, 0
-        if note.op == "move" and self._ask([self._operations.note(note.to, token)])[0] is not None:
+        # A call that was given up may still be on its way to let them arrive: what is brought back must not do so.
+        if note.op == "move" and self._ask([self._operations.call_off(note.to, token)])[0]:
             # Whoever moved them did not come to say so.
             self._ask([self._operations.moved(queue, token)])
             return self._fetch_back(queue, token, note, by, own_token, now)

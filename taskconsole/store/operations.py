@@ -277,6 +277,12 @@ class OperationStore:
             int,
         )
 
+    def call_off(self, queue: str, token: str) -> Call[int]:
+        """See that nothing arrives any more with this token; returns how many tasks have."""
+        k = self.names.of(queue)
+        arguments = ("pending", "L", KEEP_ARRIVAL, LOG_CAP, k.channel, "", k.wake)
+        return Call.of("arrive", (k.queue, k.trash_note(token), k.log), arguments, int)
+
     def moved(self, queue: str, token: str) -> Call[bool]:
         """Say that what was taken with `token` has arrived elsewhere; False when that was said, or it was undone."""
         k = self.names.of(queue)
@@ -353,7 +359,7 @@ class OperationStore:
                 k.schedules,
                 k.stats,
             ),
-            (UNDO_BATCH, LOG_CAP, k.channel, event, k.wake, self.names.public_wake, int(looked)),
+            (UNDO_BATCH, LOG_CAP, k.channel, event, k.wake, self.names.public_wake, int(looked), KEEP_TRASH),
             parse,
         )
 

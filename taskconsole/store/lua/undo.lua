@@ -4,6 +4,7 @@
 --       12 stats (HASH)
 -- ARGV  1 how many tasks to bring back in one call, when they must be merged  2 cap of the log  3 channel  4 event
 --       5 wake channel  6 wake channel of the public delayed set  7 "1": what was put into a queue has been looked for
+--       8 seconds to keep the note of a move that did not come to its end
 -- Returns {what was undone, tasks still to bring back: call again while it is above 0, brought back by this call,
 --         tasks that have moved on since and were left alone}
 --         {"undone", 0} when it was undone before, {"", 0} when there is nothing to undo (any more),
@@ -104,6 +105,7 @@ if op == 'reschedule' and left == 0 and back == 0 and (note.back or '0') == '0' 
 end
 if left == 0 then
   redis.call('HSET', KEYS[1], 'op', 'undone')
+  if redis.call('TTL', KEYS[1]) == -1 then redis.call('EXPIRE', KEYS[1], ARGV[8]) end
   local event = ARGV[4]:gsub('"n":%d+', '"n":' .. math.max(1, back + tonumber(note.back or '0')), 1)
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[2], '*', 'e', event)
   redis.call('PUBLISH', ARGV[3], event)
