@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncDialer", "Dialer", "connection_options", "hang_up", "is_demoted"]
 
-SENTINEL_PATIENCE = 1.0
+SENTINEL_PATIENCE = 2.0
 """Seconds for the answer of one Sentinel: there are others."""
 
 
