@@ -48,7 +48,7 @@ _json = msgspec.json.Encoder()
 
 WORKER_FIELDS = (
     "host", "pid", "version", "started", "seen", "concurrency", "active", "rss", "done", "failed", "quiet",
-    "blocked", "skew", "lease", "running",
+    "blocked", "skew", "lease", "running", "tasks",
 )  # fmt: skip
 
 
@@ -245,6 +245,7 @@ def worker_info(queue: str, worker_id: str, until: float, fields: Any, held: Any
         skew=number(known.get("skew")),
         lease=number(known.get("lease")) or 0.0,
         running=_running(known.get("running"), now),
+        tasks=tuple(name for name in known.get("tasks", b"").decode("utf-8", "replace").split(",") if name),
     )
 
 

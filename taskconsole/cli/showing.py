@@ -104,7 +104,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
                 return Settings(url=named.read_url(), prefix=named.prefix)
 
             def connect() -> Backend:
-                return NativeBackend(settings_now(), named.queues)
+                return NativeBackend(settings_now(), named.queues, read_only=look.read_only or named.read_only)
 
             def start_worker(app: str, queue: str, tell: Callable[[str], object]) -> ChildWorker:
                 return starter(settings_now())(app, queue, tell)
@@ -119,7 +119,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
             )
 
         return run_console(
-            taped(lambda: NativeBackend(settings, queues)),
+            taped(lambda: NativeBackend(settings, queues, read_only=look.read_only)),
             address=settings.address,
             read_only=look.read_only,
             ascii_only=look.ascii_only,

@@ -307,10 +307,9 @@ class Desk(Screen[None]):
         """The names of the queues there are."""
         return [] if self._link.overview is None else [queue.name for queue in self._link.overview.queues]
 
-    @property
-    def task_names(self) -> Sequence[str]:
+    async def task_names(self) -> Sequence[str]:
         """The tasks there are, as far as is known."""
-        return ()
+        return await self.hands.flow.task_names()
 
     def hear(self, text: str) -> None:
         """Something has happened elsewhere; from any thread."""

@@ -92,6 +92,14 @@ class Errands:
         """What a command would do; nothing is written."""
         return self._submit(lambda backend: backend.foresee(command), writes=False)
 
+    def task_names(self) -> Future[tuple[str, ...] | Refused]:
+        """The tasks that live workers have handlers for, as far as they tell."""
+
+        def read(backend: Backend) -> tuple[str, ...]:
+            return tuple(sorted({name for worker in backend.workers() for name in worker.tasks}))
+
+        return self._submit(read, writes=False)
+
     def apply(self, command: Command, report: Callable[[int], bool] = lambda _done: True) -> Future[Applied | Refused]:
         """Have a command carried out; `report` is called in the thread, see `Backend.apply`."""
 

@@ -61,8 +61,7 @@ class Stage(Protocol):
     def queues(self) -> Sequence[str]:
         """The names of the queues there are."""
 
-    @property
-    def task_names(self) -> Sequence[str]:
+    async def task_names(self) -> Sequence[str]:
         """The tasks there are, as far as is known."""
 
     async def ask(self, dialog: ModalScreen[T]) -> T | None:
@@ -157,6 +156,15 @@ class Flow:
         """Undo one action."""
         if await self.commit(taken.undo, f"undoing: {taken.what}") is not None:
             self.undos.forget(taken)
+
+    async def task_names(self) -> Sequence[str]:
+        """The tasks that live workers have handlers for; none when that takes long."""
+        asked = asyncio.wrap_future(self._errands.task_names())
+        try:
+            names = await asyncio.wait_for(asked, SPEAK)
+        except TimeoutError:
+            return ()
+        return () if isinstance(names, Refused) else names
 
     def end_running(self) -> bool:
         """End what is under way after its present piece; False when nothing is."""

@@ -1,6 +1,7 @@
 """Values of arguments that are named like a secret, hidden wherever a task is shown, copied or saved. Pure.
 
-What is hidden is decided by names (`password`, `*token*` …) in objects of JSON, also in one that was cut somewhere.
+What is hidden is decided by names (`password`, `*token*` …): of objects in JSON, and of arguments as rows show them,
+`password="…"`; also in a text that was cut somewhere.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ MASK = "***"
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)("?)(\s*+:\s*+)?', re.DOTALL)
 """A text of JSON, or the beginning of one; with the colon behind it, it is a name."""
 
+_TOKEN = re.compile(rf"{_STRING.pattern}|([^\",=:\[\]{{}}]++)(=)?", re.DOTALL)
+"""The same, or what stands between texts; with `=` behind it, it is a name. It always takes all it can: linear."""
+
 _SCALAR = re.compile(r"[^,\]}\s]*+")
 
 
@@ -42,14 +46,15 @@ def _is_secret(name: str, secrets: tuple[str, ...]) -> bool:
 
 
 def concealed_text(text: str, secrets: Sequence[str]) -> str:
-    """JSON, whole or cut, with the values of secret names replaced; anything else stays as it is."""
-    if not secrets or ":" not in text:
+    """JSON or arguments, whole or cut, with the values of secret names replaced; anything else stays as it is."""
+    if not secrets or not (":" in text or "=" in text):
         return text
     kept: list[str] = []
     at = copied = 0
-    while (found := _STRING.search(text, at)) is not None:
+    while (found := _TOKEN.search(text, at)) is not None:
         at = found.end()
-        if found[3] is not None and is_secret(_unescaped(found[1]), secrets):
+        name = _unescaped(found[1]) if found[3] is not None else found[4].strip() if found[5] is not None else None
+        if name is not None and is_secret(name, secrets):
             kept += [text[copied:at], f'"{MASK}"']
             at = copied = _value_end(text, at)
     return "".join([*kept, text[copied:]])

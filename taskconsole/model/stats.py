@@ -224,6 +224,8 @@ class WorkerInfo:
     """Seconds its clock is ahead of Redis's, as it measured it; None when it did not say."""
     lease: float = 0.0
     """Seconds its lease runs without being renewed; 0 when it did not say."""
+    tasks: tuple[str, ...] = ()
+    """The names of the tasks it has handlers for, as many as it tells."""
     running: tuple[tuple[str, str, float], ...] = ()
     """(task id or empty, task name, seconds so far) of its longest-running tasks."""
 
