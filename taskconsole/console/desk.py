@@ -269,9 +269,9 @@ class Desk(Screen[None]):
     async def do(self, action: actions.Action) -> None:
         """Carry out an action as its key would."""
         chain = [*(self.focused.ancestors_with_self if self.focused is not None else (self,)), self.app]
-        name = action.name.partition("(")[0]
+        name = action.name.partition("(")[0].removeprefix("app.").removeprefix("screen.")
         for node in chain:
-            if hasattr(node, f"action_{name.removeprefix('app.')}"):
+            if hasattr(node, f"action_{name}"):
                 await self.app.run_action(action.name, node)
                 return
 

@@ -19,6 +19,9 @@ __all__ = ["EVERYWHERE", "check_keymap"]
 EVERYWHERE = ("app", "view", "table", "mark", "wide", "move", "events", "replay")
 """Groups of actions that are there besides those of any screen: an id is `group.action`."""
 
+TOGETHER = frozenset({"queues", "tasks", "task", "matching"})
+"""Groups that are there together while the tasks of a queue are shown."""
+
 MAX_KEYS = 10
 """For one action."""
 
@@ -50,7 +53,8 @@ def check_keymap(
     """The keymap for `App.set_keymap`, with signs by Textual's names: `{"app.help": "f1,question_mark"}`.
 
     Two actions clash when they have a key in common and can be there at once, which those of one group can, and
-    those of the groups in `everywhere` with all. Actions that share a key by default may go on to share it.
+    those of the groups in `everywhere` with all, and those of the groups in TOGETHER. Actions that share a key by
+    default may go on to share it.
 
     Args:
         keys: Ids of actions to keys, several separated by commas, as the operator wrote them.
@@ -122,7 +126,7 @@ def _key(shown: str, typed: str) -> str:
 
 def _meet(one: str, other: str, everywhere: Collection[str]) -> bool:
     groups = {one.partition(".")[0], other.partition(".")[0]}
-    return len(groups) == 1 or bool(groups & set(everywhere))
+    return len(groups) == 1 or groups <= TOGETHER or bool(groups & set(everywhere))
 
 
 def _shared(one: str, other: str, defaults: Mapping[str, tuple[str, ...]]) -> bool:

@@ -86,6 +86,14 @@ async def test_the_palette_lists_actions_with_their_keys_and_carries_them_out():
         await until(lambda: view(pilot) == "delayed")
 
 
+async def test_the_palette_does_things_to_what_is_selected():
+    async with running(busy()) as pilot:
+        await pilot.press("ctrl+p")
+        await until(lambda: isinstance(pilot.app.screen, Chooser))
+        await pilot.press(*"purge", "enter")
+        await until_shown(pilot.app, "type emails")
+
+
 async def test_everything_the_palette_offers_can_be_carried_out():
     async with running(busy()) as pilot:
         await pilot.press("ctrl+p")

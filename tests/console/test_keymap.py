@@ -23,6 +23,7 @@ ACTIONS = [
     ("move.up", "k,up"),
     ("queues.pause", "p"),
     ("queues.purge", "P"),
+    ("schedules.trigger", "t"),
     ("tasks.delete", "d"),
     ("tasks.unmark", "escape"),
     ("workers.drain", "d"),
@@ -95,7 +96,7 @@ def test_what_cannot_be_is_said_in_a_line(keys, message):
 @pytest.mark.parametrize(
     "keys",
     [
-        {"queues.pause": "d"},  # never on one screen with those that have it
+        {"schedules.trigger": "d"},  # never on one screen with those that have it
         {"queues.pause": "P", "queues.purge": "p"},
         {"move.down": "k,up", "move.up": "j,down"},
         {"tasks.unmark": "escape,u"},  # shares escape with app.back on purpose
@@ -108,7 +109,7 @@ def test_what_does_not_clash_is_allowed(keys):
 
 def test_the_groups_that_are_everywhere_can_be_said():
     with pytest.raises(ConfigError, match=r"tasks\.delete"):
-        check_keymap({"queues.pause": "d"}, ACTIONS, everywhere=("queues",))
+        check_keymap({"schedules.trigger": "d"}, ACTIONS, everywhere=("schedules",))
 
 
 @given(st.dictionaries(st.sampled_from([name for name, _ in ACTIONS]) | st.text(), st.text(), max_size=4))
@@ -151,3 +152,10 @@ async def test_textual_does_as_the_keymap_says():
     async with app.run_test() as pilot:
         await pilot.press("x", "exclamation_mark", "j", "down", "k", "P", "p")
     assert app.noted == ["down", "down", "up", "pause", "purge"]
+
+
+def test_what_is_done_to_a_queue_and_to_its_tasks_cannot_share_a_key():
+    known = [("queues.purge", "P"), ("task.retry", "r"), ("schedules.trigger", "t")]
+    with pytest.raises(ConfigError, match=r"'r' is the key of task\.retry too"):
+        check_keymap({"queues.purge": "r"}, known)
+    assert check_keymap({"queues.purge": "t"}, known) == {"queues.purge": "t"}
