@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from rich.cells import cell_len
 
@@ -28,7 +30,7 @@ async def test_eighty_by_twenty_four_is_complete():
     assert lines[0].startswith(" 127.0.0.1:6379/0   [RW]   LIVE 1s   rtt <1ms")
     assert lines[0].rstrip().endswith("Z")
     assert lines[1].startswith(" 1 Queues 2 Tasks 3 Delayed 4 Schedules 5 Workers 6 Failures 7 Events 8 Redis")
-    assert lines[2].startswith(" CRIT emails: NO WORKERS, 12,001 pending, oldest 14m02s   +3 more")
+    assert re.match(r" CRIT emails: NO WORKERS, 12,001 pending, oldest 14m\d\ds   \+3 more", lines[2])
     assert lines[3].startswith(" fix  taskconsole --headless worker -A yourapp:app -q emails ")
     assert lines[4].split() == [
         "QUEUE",
