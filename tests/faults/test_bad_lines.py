@@ -108,8 +108,8 @@ def test_f08_a_bad_line_costs_time_and_nothing_else(raw, proxy, spawn, producer,
             faults.slice = 1
     # A quarter of a lease is how long a renewal may take.
     worker = spawn(url=proxy.url, concurrency=4, arguments=("--lease", "6"))
-    producer.work(sized(150, 600), 0.02)
-    ledger.wait_for(producer.accepted, 90)
+    producer.work(sized(150, 300), 0.02)
+    ledger.wait_for(producer.accepted, 110)
     words = {"latency": "100 to 300 ms there and back", "rate": "8 kB/s", "slice": "one byte at a time"}
     report = ledger.report(f"F-08 {words[way]}", producer.accepted)
     assert (report.lost, report.strangers, report.repeated) == (0, 0, 0)
