@@ -9,8 +9,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import pytest
 import redis
 
+from taskconsole.config import Settings
+from taskconsole.errors import StoreUnavailable
+from taskconsole.store.call import command
+from taskconsole.store.wire import AsyncWire, Wire
 from tests.faults import app as tasks
 from tests.faults.conftest import only_full, sized
 from tests.servers import connect, wait_until
@@ -84,6 +89,22 @@ def is_busy(client: redis.Redis) -> bool:
     except redis.ResponseError as error:
         return "BUSY" in str(error)
     return False
+
+
+@pytest.mark.parametrize("way", ["url", "tcp_url"])
+async def test_f23_whoever_comes_when_there_is_no_room_is_told(make_server, way):
+    server = make_server(tcp=True)
+    with server.client() as client:
+        crowd_out(client)
+        settings = Settings(url=getattr(server, way))
+        for _ in range(5):
+            wire, other = Wire(settings), AsyncWire(settings)
+            with pytest.raises(StoreUnavailable, match=r"maxclients|max number of clients"):
+                wire.run(command("PING", parse=bytes))
+            with pytest.raises(StoreUnavailable, match=r"maxclients|max number of clients"):
+                await other.run(command("PING", parse=bytes))
+            wire.close()
+            await other.close()
 
 
 @only_full
