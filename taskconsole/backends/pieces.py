@@ -213,8 +213,6 @@ class Matches:
     def _fits(self, shelf: Shelf, seen: Seen) -> bool:
         if seen.payload == TOMBSTONE:
             return False
-        if shelf.state is State.DEAD and seen.score is not None and seen.score > self.began:
-            return False  # it has died since
         if self._matching.group:
             row = shelf.row(seen, 0)
             if (not row.error and row.state is not State.DEAD) or group_of(row) != self._matching.group:
