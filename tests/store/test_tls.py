@@ -14,6 +14,7 @@ from taskconsole.errors import StoreUnavailable
 from taskconsole.model.verdict import judge
 from taskconsole.store.call import command
 from taskconsole.store.events import Listener, subscribe
+from taskconsole.store.opening import open_async_wire, open_wire
 from taskconsole.store.wire import AsyncWire, Wire
 from tests.servers import VARIABLE, PrivateServer, eventually, free_port, given_url, wait_until
 from tests.topologies import Certificates, SentinelServer, tls_binary
@@ -39,7 +40,7 @@ def start(certificates, binary):
     started = []
 
     def make(kind=PrivateServer, *, ask=False, settings=None):
-        port = free_port()
+        port = free_port(beside=10_000)  # where the nodes of a cluster talk to each other
         tls = certificates.settings(port, ask=ask) | (settings or {})
         server = kind(settings=tls, binary=binary)
         server.start()
@@ -124,3 +125,22 @@ def test_sentinels_and_the_master_they_name_are_both_asked_over_tls(start, certi
     url = f"rediss+sentinel://127.0.0.1:{sentinel.port}/mymaster?ssl_ca_certs={certificates.ca}"
     assert over(url).run(command("ROLE", parse=lambda reply: reply[0])) == b"master"
     assert "certificate verify failed" in refusal(url.partition("?")[0])
+
+
+async def test_the_nodes_of_a_cluster_are_reached_over_tls(start, certificates):
+    node = start(settings={"cluster-enabled": "yes", "tls-cluster": "yes", "port": "0"})
+    with node.client() as client:
+        client.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
+        wait_until(lambda: _is_up(client), 20, "the cluster is up")
+    settings = Settings(url=f"rediss+cluster://127.0.0.1:{node.port}?ssl_ca_certs={certificates.ca}")
+    wire, awaited = open_wire(settings), open_async_wire(settings)
+    push = command("LPUSH", "task_queue", "x", parse=int)
+    assert [wire.run(push), await awaited.run(push)] == [1, 2]
+    with pytest.raises(StoreUnavailable, match="certificate verify failed"):
+        open_wire(Settings(url=settings.url.partition("?")[0])).run(push)
+    await awaited.close()
+    wire.close()
+
+
+def _is_up(client) -> bool:
+    return b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
