@@ -109,6 +109,7 @@ def everything_works(
     assert ledger.report("everything", producer.accepted).lost == 0
     _schedules_fire(url, ledger, queues[-1])
     _operators_act(program, url, queues)
+    _operators_act_on_many(program, url, queues)
     status = program("status")
     assert {queue["name"] for queue in status["queues"]} >= set(queues)
     assert "verdicts" in program("doctor")
@@ -152,6 +153,38 @@ def _operators_act(program: Program, url: str, queues: Sequence[str]) -> None:
     with closing(NativeBackend(Settings(url=url))) as backend:
         logged = [event.kind for event in backend.history()]
     assert logged.count(EventKind.RESCHEDULED) == logged.count(EventKind.DELETED) == len(queues) + 1
+
+
+def _operators_act_on_many(program: Program, url: str, queues: Sequence[str]) -> None:
+    """Move tasks to another queue, purge, retry, run at once; and take back what can be."""
+    first, second = queues[0], queues[-1]
+    with closing(connect(url)) as client:
+        program("pause", first)
+        program("pause", second)
+        client.zadd("delayed_tasks", {f"public-{i}": 9e9 for i in range(5)})
+        client.zadd(f"{{{first}}}:delayed", {f"own-{i}": 9e9 for i in range(5)})
+
+        program("move", "--queue", first, "--state", "delayed", "--all", "--to", second, "--yes")
+        assert client.zcard(f"{{{second}}}:delayed") == 10
+        program("undo", program("undo")[0]["token"])
+        assert client.zcard(f"{{{first}}}:delayed") + client.zcard("delayed_tasks") == 10
+
+        program("run-now", "--queue", first, "--all", "--yes")
+        assert client.llen(first) == 10
+        program("move", "--queue", first, "--all", "--to", second, "--yes")
+        assert (client.llen(first), client.llen(second)) == (0, 10)
+        program("purge", second, "--yes")
+        assert client.llen(second) == 0
+        program("undo", program("undo")[0]["token"])
+        assert client.llen(second) == 10
+        program("delete", "--queue", second, "--state", "pending", "--all", "--yes")
+        assert client.llen(second) == 0
+
+        client.zadd(f"{{{second}}}:dead", {'{"task":"work","id":"dead"}': 1})
+        program("retry", "--queue", second, "dead", "--yes")
+        assert client.lpop(second) == b'{"task":"work","id":"dead"}'
+        program("resume", first)
+        program("resume", second)
 
 
 def _move_and_delete(program: Program, queue: str, payload: str) -> None:
