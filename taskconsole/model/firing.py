@@ -79,7 +79,7 @@ class RunRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How one task of a schedule ended, or why there was none; JSON in Redis. Seconds since the epoch."""
 
     outcome: str
-    """`done`, `dead`, `deleted`, `gone` (nobody knows where), `skipped` (overlap) or `missed`."""
+    """`done`, `dead`, `deleted`, `moved`, `gone` (nobody knows where), `skipped` (overlap) or `missed`."""
     at: float
     id: str = ""
     instant: float | None = None
