@@ -242,7 +242,7 @@ EVERYWHERE = (
         key="Y",
         name="app.copy_menu",
         label="copy …",
-        tooltip="Copy the payload, the error, or a command.",
+        tooltip="Copy the payload, the error, or a command that does it.",
         footer=False,
     ),
     Action(

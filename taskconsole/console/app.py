@@ -34,6 +34,7 @@ from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
 from taskconsole.console.safe import safe
+from taskconsole.console.spelled import command_lines
 from taskconsole.console.turnstile import Turnstile
 from taskconsole.console.views.queues import QueuesView
 from taskconsole.model.nearest import did_you_mean
@@ -296,6 +297,7 @@ class Console(App[int]):
         text, what = self.desk.view.copied()
         found = [(what, text)] if text else []
         found += self.desk.view.copies()
+        found += command_lines(self.desk.view.ACTIONS, self.desk.view.aim, self.look.operator)
         options = [Option(name, text[:400]) for name, text in found]
 
         def copy(index: int | None) -> None:

@@ -14,7 +14,7 @@ from taskconsole.console.dialogs.confirm import Confirm
 from taskconsole.console.dialogs.typed import Typed
 from taskconsole.console.errands import Refused
 from taskconsole.console.format import clock, count
-from taskconsole.console.orders import agreed
+from taskconsole.console.orders import agreed, at_any_cost
 from taskconsole.console.questions import again, question
 from taskconsole.console.undos import Undos
 
@@ -120,13 +120,15 @@ class Flow:
         foreseen = await self._foresee(order.command)
         if foreseen is None:
             return None
-        if foreseen.count == 0:
+        if foreseen.count == 0 and not foreseen.cost:
             self._stage.show_status(f"nothing to do: {foreseen.text}", ok=False)
             return None
         asked = question(order, foreseen)
         if asked is not None and not await self.agrees(asked):
             return None
         command, number = agreed(order.command, foreseen.count), foreseen.count
+        if foreseen.cost:
+            command = at_any_cost(command)
         while True:
             applied = await self.commit(command, order.doing, number)
             if applied is None or applied.now is None:

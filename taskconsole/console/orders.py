@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from taskconsole.console.aim import Aim
     from taskconsole.model.stats import TaskRow
 
-__all__ = ["NoOrder", "Order", "agreed", "how_many", "order"]
+__all__ = ["NoOrder", "Order", "agreed", "at_any_cost", "how_many", "order"]
 
 
 class NoOrder(ValueError):
@@ -116,6 +116,13 @@ def agreed(command: Command, number: int) -> Command:
         return replace(command, agreed=number)
     if isinstance(command, TaskCommand) and isinstance(command.which, Matching):
         return replace(command, which=replace(command.which, agreed=number))
+    return command
+
+
+def at_any_cost(command: Command) -> Command:
+    """The same command, its cost agreed to: tasks that are not where they were seen are looked for everywhere."""
+    if isinstance(command, DeleteTasks | RunTasks | MoveTasks) and not isinstance(command.which, Matching):
+        return replace(command, deep=True)
     return command
 
 

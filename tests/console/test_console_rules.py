@@ -32,6 +32,7 @@ ALLOWED = (
     "taskconsole.errors",
     "taskconsole.backends.base",
     "taskconsole.backends.commands",
+    "taskconsole.backends.spelling",
 )
 
 

@@ -22,6 +22,7 @@ from taskconsole.console.actions import GROUPS, Danger
 from taskconsole.console.aim import Aim
 from taskconsole.console.orders import NoOrder, agreed, order
 from taskconsole.console.questions import again, question
+from taskconsole.console.spelled import command_lines
 from taskconsole.model.state import State
 from taskconsole.model.stats import TaskRow, WorkerInfo
 
@@ -154,3 +155,19 @@ def test_every_verb_that_acts_can_be_ordered_or_has_a_form():
 
     verbs = {action.verb for group in GROUPS.values() for action in group if action.verb}
     assert verbs <= set(WHOLE) | set(_OTHERS) | set(REACH) | {"hire"}
+
+
+def test_what_could_be_done_is_spelled_as_command_lines():
+    aim = Aim(
+        rows=(row(DEAD, "a b"),),
+        queue="mail",
+        state=DEAD,
+        count=3,
+        everything=Matching(queue="mail", state=DEAD, agreed=3),
+    )
+    lines = dict(command_lines([*GROUPS["a task"], *GROUPS["a queue"]], aim, "x"))
+    assert lines["delete as a command"] == "taskconsole delete -q mail --state dead -- 'a b'"
+    assert lines["purge as a command"] == "taskconsole purge --state dead --yes -- mail"
+    assert lines["pause/resume as a command"] == "taskconsole pause -- mail"
+    # What needs more to be typed first, or cannot be done to it, is left out.
+    assert not {"reschedule as a command", "abort as a command", "enqueue as a command"} & set(lines)

@@ -219,6 +219,10 @@ async def test_the_cost_and_what_cannot_be_undone_are_in_the_question():
         await until_shown(pilot.app, "delete 1 task of mail? y/N")
         assert lines_of(pilot.app)[-3].startswith(" it lies deep: about 74 ms of Redis")
         assert lines_of(pilot.app)[-2].startswith(" cannot be undone")
+        # What costs that much is looked for everywhere once it is agreed to, and only then.
+        await pilot.press("y")
+        await until(lambda: pilot.app.backend.applied)
+        assert pilot.app.backend.applied[0].deep
         # What is asked about stays in sight.
         assert "id-00000000" in text_of(pilot.app)
 
