@@ -19,12 +19,13 @@ from taskconsole.cli.root import call
 from taskconsole.config import Settings
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind
+from taskconsole.store.acl import PASSWORD, acl_users
 from taskconsole.store.keys import DEFAULT_QUEUE
 from tests.console.pty_session import PtySession
 from tests.faults import app as tasks
 from tests.faults.ledger import Ledger
 from tests.faults.schedulers import SchedulerProcess
-from tests.servers import connect, wait_until
+from tests.servers import PrivateServer, connect, wait_until
 
 BACKLOG = 1_000
 """Tasks that wait already when the master dies."""
@@ -192,6 +193,41 @@ def _move_and_delete(program: Program, queue: str, payload: str) -> None:
     program("reschedule", *named, "--delay", "7200")
     program("delete", *named)
     program("delete", *named, code=1)
+
+
+def least_rights_are_enough(
+    url: str,
+    nodes: Sequence[PrivateServer],
+    *,
+    spawn: Callable[..., Any],
+    make_producer: Callable[..., Any],
+    ledger: Ledger,
+    queues: Sequence[str],
+) -> None:
+    """A worker and a reader with the rights that `doctor --acl` prints for this URL, and no more."""
+    for node in nodes:
+        with node.client() as client:
+            for user in acl_users(url, ""):
+                if user.keys:
+                    client.execute_command("ACL", "SETUSER", user.name, *user.rules)
+            client.acl_log_reset()
+    scheme, _, rest = url.partition("://")
+    places = rest.rpartition("@")[2]
+    as_worker, as_reader = (f"{scheme}://taskconsole-{name}:{PASSWORD}@{places}" for name in ("worker", "reader"))
+    worker = spawn(url=as_worker, queues=queues, concurrency=4, wait=False)
+    producer = make_producer(as_worker)
+    for queue in queues:
+        producer.one(tasks.work, 0.001, queue_name=queue)
+        producer.one(tasks.work, 0.001, queue_name=queue, run_after=0.2)
+    with closing(connect(url)) as client:
+        client.zadd("delayed_tasks", {'{"task":"work","args":["by ZADD",0.001]}': 1})
+    ledger.wait_for([*producer.accepted, "by ZADD"])
+    with closing(NativeBackend(Settings(url=as_reader))) as backend:
+        assert {queue.name for queue in backend.overview().queues} >= set(queues)
+    assert worker.stop() == 0
+    for node in nodes:
+        with node.client() as client:
+            assert client.acl_log() == []
 
 
 # -- a master dies

@@ -21,7 +21,7 @@ from taskconsole.store.tasks import TaskStore
 from taskconsole.store.wire import Wire
 from taskconsole.store.workers import WorkerStore
 from tests.faults import app as tasks
-from tests.faults.failover import Program, everything_works, fail_over, nothing_is_left
+from tests.faults.failover import Program, everything_works, fail_over, least_rights_are_enough, nothing_is_left
 from tests.servers import FULL, VARIABLE, given_url
 from tests.topologies import ClusterSetUp, replicated
 
@@ -186,6 +186,12 @@ def test_a_queue_that_is_moved_under_load_loses_and_repeats_nothing(cluster, que
     assert (report.lost, report.strangers) == (0, 0)
     assert worker.stop() == 0
     nothing_is_left(cluster.url, queue)
+
+
+def test_the_rights_that_the_doctor_prints_are_enough_on_a_cluster(cluster, queues, spawn, make_producer, ledger):
+    least_rights_are_enough(
+        cluster.url, cluster.nodes, spawn=spawn, make_producer=make_producer, ledger=ledger, queues=queues
+    )
 
 
 def test_the_server_is_what_its_nodes_are_together_and_each_is_judged(cluster, capsys):

@@ -15,7 +15,7 @@ from taskconsole.store.call import command
 from taskconsole.store.dialing import Dialer
 from taskconsole.store.wire import AsyncWire, Wire
 from tests.faults import app as tasks
-from tests.faults.failover import Program, everything_works, fail_over, nothing_is_left
+from tests.faults.failover import Program, everything_works, fail_over, least_rights_are_enough, nothing_is_left
 from tests.servers import FULL, VARIABLE, given_url, wait_until
 from tests.topologies import SentinelSetUp, replicated, role_of
 
@@ -49,6 +49,12 @@ def test_everything_works_by_way_of_sentinels(setup, capsys, spawn, make_produce
         ledger=ledger,
         queues=[QUEUE, "mail"],
         folder=tmp_path,
+    )
+
+
+def test_the_rights_that_the_doctor_prints_are_enough_behind_sentinels(setup, spawn, make_producer, ledger):
+    least_rights_are_enough(
+        setup.url, setup.nodes, spawn=spawn, make_producer=make_producer, ledger=ledger, queues=[QUEUE, "mail"]
     )
 
 
