@@ -92,7 +92,7 @@ def everything_works(
     """Worker, scheduler, client, command line, events and console, each once, on all of `queues`."""
     assert queues[0] == DEFAULT_QUEUE
     producer = make_producer(url)
-    spawn(url=url, queues=queues, concurrency=4)
+    worker = spawn(url=url, queues=queues, concurrency=4)
     with SchedulerProcess(url, log=folder / "scheduler.log"), listening(url, queues) as heard:
         for queue in queues:
             for _ in range(5):
@@ -110,6 +110,7 @@ def everything_works(
     assert ledger.report("everything", producer.accepted).lost == 0
     _schedules_fire(url, ledger, queues[-1])
     _operators_act(program, url, queues)
+    assert worker.stop() == 0
     _operators_act_on_many(program, url, queues)
     status = program("status")
     assert {queue["name"] for queue in status["queues"]} >= set(queues)
@@ -157,11 +158,9 @@ def _operators_act(program: Program, url: str, queues: Sequence[str]) -> None:
 
 
 def _operators_act_on_many(program: Program, url: str, queues: Sequence[str]) -> None:
-    """Move tasks to another queue, purge, retry, run at once; and take back what can be."""
+    """Move tasks to another queue, purge, retry, run at once, take back what can be; where no worker takes them."""
     first, second = queues[0], queues[-1]
     with closing(connect(url)) as client:
-        program("pause", first)
-        program("pause", second)
         client.zadd("delayed_tasks", {f"public-{i}": 9e9 for i in range(5)})
         client.zadd(f"{{{first}}}:delayed", {f"own-{i}": 9e9 for i in range(5)})
 
@@ -184,8 +183,6 @@ def _operators_act_on_many(program: Program, url: str, queues: Sequence[str]) ->
         client.zadd(f"{{{second}}}:dead", {'{"task":"work","id":"dead"}': 1})
         program("retry", "--queue", second, "dead", "--yes")
         assert client.lpop(second) == b'{"task":"work","id":"dead"}'
-        program("resume", first)
-        program("resume", second)
 
 
 def _move_and_delete(program: Program, queue: str, payload: str) -> None:
