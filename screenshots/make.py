@@ -34,9 +34,12 @@ SIZES = ((80, 24), (160, 45))
 PLACES = {
     "queues": Place(),
     "tasks": Place(view="tasks", queue="billing", state=State.DEAD),
+    "delayed": Place(view="delayed"),
     "schedules": Place(view="schedules"),
     "failures": Place(view="failures"),
     "workers": Place(view="workers"),
+    "events": Place(view="events"),
+    "redis": Place(view="redis"),
 }
 
 CELL = 12.2
