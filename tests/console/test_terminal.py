@@ -137,6 +137,7 @@ def test_a_stalled_terminal_gets_the_newest_picture_and_not_the_backlog():
         session.until("e enqueue")
         session.for_seconds(1.5)
         assert len(session.output) - stalled_at < 150_000
+        session.until("Z ")
         clock = re.search(r"(\d\d):(\d\d):(\d\d)Z", session.text)
         shown = int(clock[1]) * 3600 + int(clock[2]) * 60 + int(clock[3])
         assert abs(time.time() % 86_400 - shown) < 4, "the picture is old"

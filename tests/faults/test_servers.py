@@ -56,17 +56,15 @@ def test_f15_a_worker_waits_for_a_redis_that_is_loading(make_server, make_produc
         pipeline.execute()
     server.kill()
     with (server.directory / "redis.conf").open("a") as settings:
-        settings.write("key-load-delay 600\n")  # microseconds: 6 s in all, were it not ended before
+        settings.write("key-load-delay 1000\n")  # microseconds: 10 s in all, time for a worker to start
     with ThreadPoolExecutor(1) as pool:
         restarting = pool.submit(server.restart)
         wait_until(lambda: is_loading(server), 5, "it is loading")
         began = time.monotonic()
         worker = spawn(url=server.url, wait=False)
         wait_until(lambda: "loading" in worker.output().lower(), 20, "the worker says that it waits")
-        with server.client() as client:
-            client.config_set("key-load-delay", 0)
+        restarting.result(30)
         ledger.wait_for(producer.accepted)
-        restarting.result(10)
     report = ledger.report(f"F-15 LOADING, {time.monotonic() - began:.1f} s", producer.accepted)
     assert (report.lost, report.repeated) == (0, 0)
     assert worker.running

@@ -12,6 +12,9 @@ from taskconsole.console.views.catalogue import VIEWS
 from taskconsole.model.state import State
 from tests.proofs.live import bytes_of
 
+WITH_A_WORKER = frozenset({"crew"})
+"""Views that are there once the console has started a worker: tests/console/test_crew.py."""
+
 ESCAPE = "\x1b[27u"
 """As terminals with the newer keyboard protocol send it: what follows cannot be taken for a part of it."""
 
@@ -71,11 +74,12 @@ class Tour:
         self._asked = 0
         self.pressed = []
         """(view, id of the action, key), in the order they were pressed."""
-        assert VIEWS.keys() - self._places.keys() == set(), "a view that no key opens, and that the tour does not know"
+        left_out = VIEWS.keys() - self._places.keys()
+        assert left_out == WITH_A_WORKER, "a view that no key opens, and that the tour does not know"
 
     def all(self):
         """Every view with its own keys; what works everywhere in one of them."""
-        for view in VIEWS:
+        for view in self._places:
             self.open(view)
             self.try_keys(view, offered(view))
         self.open("queues")
