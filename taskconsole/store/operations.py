@@ -208,7 +208,9 @@ class OperationStore:
     ) -> Call[Taken]:
         """Take pending tasks out of a piece of their queue as `take_pending`, and put them back where they were."""
         flat = [part for item in items for part in (item.to_run, item.payload, repr(item.score))]
-        return self._take_pending(queue, piece, "back", flat, token, event, None, None, self._shelf(queue, state))
+        wake = {"delayed": self.names.of(queue).wake, "public": self.names.public_wake, "dead": ""}[state]
+        into = (self._shelf(queue, state), wake)
+        return self._take_pending(queue, piece, "back", flat, token, event, None, None, into)
 
     def _take_pending(
         self,
@@ -220,14 +222,15 @@ class OperationStore:
         event: bytes,
         at_most: int | None,
         to: str | None,
-        shelf: str | None = None,
+        into: tuple[str, str] | None = None,
     ) -> Call[Taken]:
         k = self.names.of(queue)
+        shelf, wake = into or (k.dead, "")
         return Call.of(
             "take_pending",
-            (k.queue, k.trash(token), k.trash_note(token), k.log, k.stats, shelf or k.dead),
+            (k.queue, k.trash(token), k.trash_note(token), k.log, k.stats, shelf),
             (what, *piece, _limit(at_most), NEAR, TOMBSTONE, KEEP_TRASH if to is None else 0, LOG_CAP, k.channel,
-             event, to or "", *flat),
+             event, to or "", wake, *flat),
             _taken,
         )  # fmt: skip
 

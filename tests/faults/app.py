@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 
 import redis
@@ -72,3 +73,13 @@ async def kill_the_worker(name: str) -> None:
     """End the process without a word."""
     note("start", name)
     os._exit(9)
+
+
+@app.task(retries=1, backoff=0.05)
+async def gamble(context: Context, name: str, seconds: float, odds: float) -> None:
+    """Take a while, and fail now and then."""
+    note("start", name, context.attempt)
+    await asyncio.sleep(seconds)
+    if random.random() < odds:
+        raise ValueError("bad luck")
+    note("end", name, context.attempt)

@@ -4,8 +4,8 @@
 --       2 nearest and 3 farthest place of the piece, counted from the right end (0 = next to run; ≤ 2,000 in all)
 --       4 most tasks there may be ("" for any)  5 how near an end LREM may be used  6 tombstone
 --       7 seconds to keep them, 0 until somebody says otherwise  8 cap of the log  9 channel  10 event
---       11 more for the note (where to)
---       12.. groups of three: payload, what to put back and its score ("" unless "back")
+--       11 more for the note (where to)  12 wake channel of a delayed set that they go back into ("" for any other place)
+--       13.. groups of three: payload, what to put back and its score ("" unless "back")
 -- Returns {a "1" for each that was taken and a "0" for each that is not in the piece, places that were looked at},
 --         or {"", how many there are} when there are more than agreed; a repeat with its note answers the same
 -- include told
@@ -20,7 +20,7 @@ local first = length - 1 - math.min(length - 1, tonumber(ARGV[3]))
 local last = length - 1 - math.max(0, tonumber(ARGV[2]))
 local window = first <= last and redis.call('LRANGE', KEYS[1], first, last) or {}
 local wanted = {}
-for i = #ARGV - 2, 12, -3 do
+for i = #ARGV - 2, 13, -3 do
   local same = wanted[ARGV[i]] or {}
   same[#same + 1] = i
   wanted[ARGV[i]] = same
@@ -28,13 +28,14 @@ end
 local found, took = {}, {}
 for at = #window, 1, -1 do
   local i = wanted[window[at]] and table.remove(wanted[window[at]])
-  if i then
+  -- A set holds a task once: one that lies there meanwhile must not swallow ours.
+  if i and not (ARGV[1] == 'back' and redis.call('ZSCORE', KEYS[6], ARGV[i + 1])) then
     found[#found + 1] = {index = first + at - 1, i = i}
     took[i] = true
   end
 end
 local flags = {}
-for i = 12, #ARGV, 3 do flags[#flags + 1] = took[i] and '1' or '0' end
+for i = 13, #ARGV, 3 do flags[#flags + 1] = took[i] and '1' or '0' end
 done = table.concat(flags)
 if #found == 0 then return {done, #window} end
 -- A removal must never be followed by a refused insertion.
@@ -61,6 +62,8 @@ for n = #found, 1, -1 do
 end
 if ARGV[1] == 'back' then
   for _, task in ipairs(found) do redis.call('ZADD', KEYS[6], ARGV[task.i + 2], ARGV[task.i + 1]) end
+  -- Promoters sleep until the head of the set is due: what came back may be due before it.
+  if ARGV[12] ~= '' then redis.call('PUBLISH', ARGV[12], redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2]) end
 else
   local payloads = {}
   for n = #found, 1, -1 do payloads[#payloads + 1] = ARGV[found[n].i] end
