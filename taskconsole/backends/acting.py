@@ -6,6 +6,7 @@ Each piece carries a token of its own, `<action>.<n>`: repeated with it, it is d
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from taskconsole.backends.moving import Mover
 from taskconsole.backends.pieces import AROUND, MOST, Held, Matches, Piece, pieces_of_rows
 from taskconsole.backends.rows import before, moment_text, name_of, operator_event
 from taskconsole.backends.shelves import shelves
-from taskconsole.errors import ConfigError, StoreUnavailable
+from taskconsole.errors import ConfigError, StoreError, StoreUnavailable
 from taskconsole.model.event import MAX_NAMED, EventKind
 from taskconsole.model.firing import RunRecord, encode_record
 from taskconsole.model.state import State
@@ -39,9 +40,10 @@ from taskconsole.store.reading import ReadingStore
 from taskconsole.store.schedules import ScheduleStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from taskconsole.backends.commands import TaskCommand
+    from taskconsole.backends.shelves import Shelf
     from taskconsole.model.stats import TaskRow
     from taskconsole.store.call import Call
 
@@ -58,6 +60,8 @@ KINDS = {
 DEEP = 1_400
 """Places of a queue that one call looks through."""
 
+STOPPED = "it was stopped: what was done is kept, and the same again goes on"
+
 
 @dataclass(slots=True)
 class _Tally:
@@ -70,6 +74,8 @@ class _Tally:
     pieces: int = 0
     missed: list[TaskRow] = field(default_factory=list)
     """Rows that were not where they had been seen."""
+    left: int = 0
+    """Rows that it did not come to, because it ended early."""
     first: TaskRow | None = None
     """The first task it was done to."""
     due: float | None = None
@@ -81,6 +87,16 @@ class _Tally:
         """The token of the next piece."""
         self.pieces += 1
         return f"{self.token}.{self.pieces - 1}"
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Once something has been done, an error ends the action early: what was done is told, and can be undone."""
+        try:
+            yield
+        except (StoreUnavailable, StoreError) as error:
+            if not self.done:
+                raise
+            self.broken = f"{error}: what was done before is kept"
 
 
 class TaskDesk:
@@ -128,30 +144,37 @@ class TaskDesk:
             found = [shelf for shelf in found if not shelf.public]
         now, *sizes = self._ask([self._reading.time(), *(shelf.size() for shelf in found)])
         tally, agreed = _Tally(token), command.agreed
-        for shelf, others in zip(found, _others(sizes), strict=True):
-            piece_token = tally.next_token()
-            text = f"all {command.state} tasks"
-            event = operator_event(EventKind.PURGED, queue, round(now, 3), command.by, text, undo=piece_token)
-            done, n = self._ask(
-                [
-                    self._operations.purge(
-                        queue,
-                        "pending" if shelf.kind == "list" else shelf.set,
-                        token=piece_token,
-                        event=event,
-                        at_most=None if agreed is None else max(0, agreed - others - tally.done),
-                    )
-                ]
-            )[0]
-            if not done:
-                return _more(queue, command.state, agreed, n + others)
-            if n:
-                tally.tokens.append((queue, piece_token))
-            tally.done += n
+        with tally.kept():
+            for shelf, others in zip(found, _others(sizes), strict=True):
+                at_most = None if agreed is None else max(0, agreed - others - tally.done)
+                more = self._purge(command, shelf, tally, now, at_most)
+                if more is not None and not tally.done:
+                    return _more(queue, command.state, agreed, more + others)
+                if more is not None:
+                    tally.broken = f"{more:,} in {shelf.key} are left: with them it is more than agreed"
         if not tally.done:
             return Applied(text=f"{queue} has no {command.state} tasks", changed=False, done=0)
         said = f"purged {tally.done:,} {command.state} task{_s(tally.done)} of {queue}"
-        return self._finished(tally, said, now)
+        return self._finished(tally, "; ".join(filter(None, (said, tally.broken))), now)
+
+    def _purge(self, command: Purge, shelf: Shelf, tally: _Tally, now: float, at_most: int | None) -> int | None:
+        """Empty one key; how many there are in it when they are too many, and nothing was done."""
+        token, text = tally.next_token(), f"all {command.state} tasks"
+        event = operator_event(EventKind.PURGED, shelf.queue, round(now, 3), command.by, text, undo=token)
+        which: Any = "pending" if shelf.kind == "list" else shelf.set
+        call = self._operations.purge(shelf.queue, which, token=token, event=event, at_most=at_most)
+        try:
+            done, n = self._ask([call])[0]
+        except StoreUnavailable:
+            # Whether this key was emptied is unknown: if it was, undoing takes it back, too.
+            tally.tokens.append((shelf.queue, token))
+            raise
+        if not done:
+            return int(n)
+        if n:
+            tally.tokens.append((shelf.queue, token))
+        tally.done += n
+        return None
 
     # -- all that match
 
@@ -170,6 +193,21 @@ class TaskDesk:
                 return _more(which.queue, which.state, which.agreed, there, matching=True)
             matches = self.matches(command, which)
         tally = _Tally(token)
+        with tally.kept():
+            more = self._go_through(command, which, matches, tally, report)
+            if more is not None:
+                return _more(which.queue, which.state, which.agreed, more)
+        return self._told(command, tally, matches.began, which.queue, skipped=matches.skipped)
+
+    def _go_through(
+        self,
+        command: TaskCommand,
+        which: Matching,
+        matches: Matches,
+        tally: _Tally,
+        report: Callable[[int], bool] | None,
+    ) -> int | None:
+        """Do it piece by piece; how many there are when they are more than was agreed to, and nothing was done."""
         pace = _Pace()
         for found in matches:
             room = which.agreed - tally.done
@@ -182,16 +220,14 @@ class TaskDesk:
             with pace:
                 flags = self._do(command, piece, tally, matches.began, None if limit is None else max(0, limit))
             if isinstance(flags, int):
-                return _more(which.queue, which.state, which.agreed, flags + which.agreed - (limit or 0))
-            if tally.broken:
-                break
+                return flags + which.agreed - (limit or 0)
             run = isinstance(command, RunTasks) and piece.shelf.kind == "list"
             due = tally.due if isinstance(command, RescheduleTasks) else None
             matches.taken(piece, flags, due=due, run=run)
             if report is not None and not report(tally.done):
-                tally.broken = "it was stopped: what was done is kept, and the same again goes on"
+                tally.broken = STOPPED
                 break
-        return self._told(command, tally, matches.began, which.queue, skipped=matches.skipped)
+        return None
 
     def matches(self, command: TaskCommand, which: Matching) -> Matches:
         """The tasks that a command is to be done to, looked for from now on."""
@@ -207,26 +243,45 @@ class TaskDesk:
         tally = _Tally(token)
         fitting = [row for row in rows if not fits(command, row.state)]
         now = self._ask([self._reading.time()])[0]
-        for attempt in (fitting, None):
+        with tally.kept():
+            self._do_rows(command, fitting, tally, now, report)
             # What was not where it had been seen may have moved on towards the end of its queue.
-            again = self._moved_on(tally) if attempt is None else attempt
-            named: set[int] = set()
-            for piece in pieces_of_rows(self._names, again, self._lookup):
-                named.update(id(task.row) for task in piece.tasks)
-                self._do(command, piece, tally, now, None)
-                if tally.broken or (report is not None and not report(tally.done)):
-                    break
-            tally.missed += [row for row in again if id(row) not in named]
-        if getattr(command, "deep", False):
-            self._look_deep(command, tally, now, report)
+            if not tally.broken:
+                self._do_rows(command, self._moved_on(tally), tally, now, report)
+            if getattr(command, "deep", False) and not tally.broken:
+                self._look_deep(command, tally, now, report)
         return self._told(command, tally, now, rows[0].queue, unfit=[row for row in rows if fits(command, row.state)])
+
+    def _do_rows(
+        self,
+        command: TaskCommand,
+        rows: Sequence[TaskRow],
+        tally: _Tally,
+        now: float,
+        report: Callable[[int], bool] | None,
+    ) -> None:
+        """Do it to rows where they were seen, piece by piece."""
+        waiting = {id(row): row for row in rows}
+        try:
+            for piece in pieces_of_rows(self._names, rows, self._lookup):
+                self._do(command, piece, tally, now, None)
+                for task in piece.tasks:
+                    waiting.pop(id(task.row), None)
+                if report is not None and not report(tally.done) and waiting:
+                    tally.broken = STOPPED
+                    tally.left += len(waiting)
+                    return
+        except (StoreUnavailable, StoreError):
+            tally.left += len(waiting)
+            raise
+        tally.missed += waiting.values()
 
     def _moved_on(self, tally: _Tally) -> list[TaskRow]:
         """Rows that were missed and are found farther on, each with its new place."""
         found: list[TaskRow] = []
         missed: list[TaskRow] = []
         for row in tally.missed:
-            there = self._lookup.find(row, 0) if row.state is State.PENDING and not tally.broken else None
+            there = self._lookup.find(row, 0) if row.state is State.PENDING else None
             if there is None:
                 missed.append(row)
             else:
@@ -241,7 +296,7 @@ class TaskDesk:
             wanted = [r for r in tally.missed if r.queue == queue and r.state is State.PENDING][:MOST]
             tally.missed = [r for r in tally.missed if all(r is not w for w in wanted)]
             left, near, pace = self._ask([shelf.size()])[0], 0, _Pace()
-            while wanted and left > 0 and not tally.broken:
+            while wanted and left > 0:
                 whole = [r for r in wanted if r.size <= len(r.payload)]
                 held = tuple(Held(row.payload, None, near + DEEP // 2, row) for row in whole)
                 before_it = tally.done
@@ -271,13 +326,10 @@ class TaskDesk:
         token = tally.next_token()
         try:
             answer = self._send(command, piece, token, now, at_most, span)
-        except StoreUnavailable as error:
-            if not tally.done:
-                raise
+        except StoreUnavailable:
             # Whether this piece was done is unknown: if it was, undoing takes it back, too.
             tally.tokens.append((piece.shelf.queue, token))
-            tally.broken = f"{error}: what was done before is kept"
-            return ()
+            raise
         if answer.more is not None:
             return answer.more
         if isinstance(answer, Rescheduled):
@@ -289,11 +341,11 @@ class TaskDesk:
                 tally.first = Piece(piece.shelf, tuple(took)).rows(1)[0]
             if not (isinstance(command, RunTasks) and piece.shelf.kind == "list"):
                 tally.tokens.append((piece.shelf.queue, token))
-            if isinstance(command, DeleteTasks | MoveTasks):
-                self._end_runs(command, piece.shelf.queue, took, now)
         tally.missed += [
             task.row for task, done in zip(piece.tasks, answer.done, strict=True) if not done and task.row is not None
         ]
+        if took and isinstance(command, DeleteTasks | MoveTasks):
+            self._end_runs(command, piece.shelf.queue, took, now)
         return answer.done
 
     def _send(
@@ -366,8 +418,13 @@ class TaskDesk:
         parts: list[str] = []
         if tally.done:
             parts.append(_done_text(command, tally))
-        if tally.missed:
-            parts += self._why_missed(tally.missed)
+        if tally.missed and not tally.broken:
+            with tally.kept():
+                parts += self._why_missed(tally.missed)
+        elif tally.missed:
+            parts.append(f"{len(tally.missed):,} had gone or changed meanwhile")
+        if tally.left:
+            parts.append(f"{tally.left:,} left as they were")
         parts += [
             f"{f'{len(rows):,} tasks' if len(rows) > 1 else name_of(rows[0])} left alone: {why}"
             for why, rows in _grouped(command, unfit).items()
@@ -376,7 +433,7 @@ class TaskDesk:
             parts.append(f"{skipped:,} left alone: payloads of more than a megabyte")
         if tally.broken:
             parts.append(tally.broken)
-        missed = len(tally.missed) + len(unfit) + skipped
+        missed = len(tally.missed) + len(unfit) + skipped + tally.left
         if not tally.done:
             said = "; ".join(parts) or f"there is no such task on {queue}"
             return Applied(text=said, changed=False, done=0, missed=missed)

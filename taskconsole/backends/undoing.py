@@ -16,7 +16,7 @@ from taskconsole.backends.moving import Mover
 from taskconsole.backends.pieces import AROUND, Held
 from taskconsole.backends.rows import operator_event
 from taskconsole.backends.shelves import shelves
-from taskconsole.errors import StoreUnavailable
+from taskconsole.errors import StoreError, StoreUnavailable
 from taskconsole.model.event import EventKind
 from taskconsole.model.state import State
 from taskconsole.model.task import restored
@@ -84,7 +84,7 @@ class Undoing:
                 what, some, gone = self._piece(
                     check_queue_name(queue), piece, command.by, f"{token}.{number}", now, walk
                 )
-            except StoreUnavailable as error:
+            except (StoreUnavailable, StoreError) as error:
                 if not number:
                     raise
                 broken = f"; {error}: undo again for the rest"
@@ -116,9 +116,13 @@ class Undoing:
         if note.op == "requeue":
             return self._unqueue(queue, token, note, by, own_token, now, walk)
         event = operator_event(EventKind.UNDONE, queue, round(now, 3), by, note.op)
-        back = missed = 0
+        back = missed = step = 0
         while True:
-            undone: Undone = self._ask([self._operations.undo(queue, token, event=event, spread=self._spread)])[0]
+            call = self._operations.undo(
+                queue, token, own_token=f"{own_token}.{step}", event=event, spread=self._spread
+            )
+            undone: Undone = self._ask([call])[0]
+            step += 1
             back, missed = back + undone.back, missed + undone.missed
             if not undone.left:
                 return undone.what, back, missed

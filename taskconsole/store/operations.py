@@ -333,9 +333,18 @@ class OperationStore:
         )
 
     def undo(
-        self, queue: str, token: str, *, event: bytes = b"", looked: bool = False, spread: bool = False
+        self,
+        queue: str,
+        token: str,
+        *,
+        own_token: str = "",
+        event: bytes = b"",
+        looked: bool = False,
+        spread: bool = False,
     ) -> Call[Undone]:
         """Take back the action that carried `token`; call again while `left` is above 0.
+
+        A repeat with the same `own_token` answers the same, so each further call needs another one.
 
         Of what went into a queue only a note is made that it has been `looked` for there. With `spread` the public
         delayed set lies on another node: nothing is taken out of it by an action that this could take back.
@@ -362,7 +371,7 @@ class OperationStore:
                 k.schedules,
                 k.stats,
             ),
-            (UNDO_BATCH, LOG_CAP, k.channel, event, k.wake, self.names.public_wake, int(looked), KEEP_TRASH),
+            (UNDO_BATCH, LOG_CAP, k.channel, event, k.wake, self.names.public_wake, int(looked), KEEP_TRASH, own_token),
             parse,
         )
 

@@ -244,3 +244,18 @@ def test_a_purge_of_half_undone_tasks_does_not_lose_them_when_new_ones_are_purge
     while undo(rig, "two").left:
         pass
     assert rig.census() == {"a": 1, "b": 1, "new": 1}
+
+
+# -- repeated
+
+
+@pytest.mark.parametrize("state", ["pending", "delayed", "dead"])
+def test_an_undo_whose_answer_was_lost_answers_the_same_again(rig, state):
+    fill(rig, state, *(b"%d" % n for n in range(1_500)))
+    rig.run(purge(rig, state))
+    fill(rig, state, b"new")
+    calls = [rig.operations.undo(QUEUE, "t", own_token=f"u.{step}", event=EVENT) for step in (0, 1)]
+    for call, expected in zip(calls, [Undone("purge", 500, 1_000), Undone("purge", 0, 500)], strict=True):
+        assert rig.run(call) == rig.run(call) == expected
+    assert len(contents(rig, state)) == 1_501
+    assert rig.run(rig.operations.undo(QUEUE, "t", own_token="v.0", event=EVENT)) == Undone("undone", 0)

@@ -4,21 +4,29 @@
 --       12 stats (HASH)
 -- ARGV  1 how many tasks to bring back in one call, when they must be merged  2 cap of the log  3 channel  4 event
 --       5 wake channel  6 wake channel of the public delayed set  7 "1": what was put into a queue has been looked for
---       8 seconds to keep the note of a move that did not come to its end
+--       8 seconds to keep the note of a move that did not come to its end  9 token of this call ("" for none)
 -- Returns {what was undone, tasks still to bring back: call again while it is above 0, brought back by this call,
 --         tasks that have moved on since and were left alone}
 --         {"undone", 0} when it was undone before, {"", 0} when there is nothing to undo (any more),
 --         {"changed", 0} when the task or queue has moved on meanwhile,
 --         {"requeue" | "run" | "moved", 0} for tasks that went into a queue: they are to be looked for there, and
---         nothing is done but to note that they have been
+--         nothing is done but to note that they have been;
+--         a repeat with its token answers the same
 -- include unfinished
-local op = redis.call('HGET', KEYS[1], 'op')
+local former = redis.call('HMGET', KEYS[1], 'op', 'call', 'answer')
+local op = former[1]
+if ARGV[9] ~= '' and former[2] == ARGV[9] then return cjson.decode(former[3]) end
+local function answer(...)
+  if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'call', ARGV[9], 'answer', cjson.encode({...})) end
+  return {...}
+end
 if not op then return {'', 0} end
 if op == 'undone' then return {'undone', 0} end
 if op == 'requeue' or op == 'run' or op == 'moved' then
   if ARGV[7] == '1' then
-    redis.call('HSET', KEYS[1], 'op', 'undone')
+    -- Out of memory Redis refuses a script until its first write frees something.
     redis.call('DEL', KEYS[3])
+    redis.call('HSET', KEYS[1], 'op', 'undone')
   end
   return {op, 0}
 end
@@ -101,7 +109,7 @@ if wake then
 end
 if op == 'reschedule' and left == 0 and back == 0 and (note.back or '0') == '0' then
   redis.call('HSET', KEYS[1], 'op', 'undone')
-  return {'changed', 0, 0, missed}
+  return answer('changed', 0, 0, missed)
 end
 if left == 0 then
   redis.call('HSET', KEYS[1], 'op', 'undone')
@@ -112,4 +120,4 @@ if left == 0 then
 elseif back > 0 then
   redis.call('HINCRBY', KEYS[1], 'back', back)
 end
-return {op, left, back, missed}
+return answer(op, left, back, missed)
