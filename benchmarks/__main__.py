@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 from benchmarks.bench import Bench, RunError
+from benchmarks.environments import NotInstalledError
 from benchmarks.machine import description
 from benchmarks.measure import Measure, Size
 from benchmarks.measures import MEASURES
+from benchmarks.peer_systems import PEERS
 from benchmarks.report import Report
-from benchmarks.systems import PEERS, NotInstalledError, System, our_loops, taskconsole
+from benchmarks.systems import System, our_loops, taskconsole
 
 
 def main() -> None:
@@ -54,7 +56,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("measures", nargs="*", metavar="measure", help="which ones; all by default")
     parser.add_argument("--quick", action="store_true", help="less of everything, once")
     parser.add_argument("--repeats", type=int, help="runs of each measure (default: 3, or 1 with --quick)")
-    parser.add_argument("--peers", default="", help=f"measure these too, separated by commas: {', '.join(PEERS)}")
+    parser.add_argument(
+        "--peers", default="", help=f"measure these too, separated by commas, or all: {', '.join(PEERS)}"
+    )
     parser.add_argument("--no-ours", dest="ours", action="store_false", help="measure the peers only")
     parser.add_argument("--cache", type=Path, default=cache, help="where the peers are installed (%(default)s)")
     parser.add_argument("--server", type=Path, help="the redis-server to use (default: the one on PATH)")
@@ -62,15 +66,16 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if unknown := set(arguments.measures) - set(MEASURES):
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
-    if unknown := set(filter(None, arguments.peers.split(","))) - set(PEERS):
+    arguments.peers = list(PEERS) if arguments.peers == "all" else [*filter(None, arguments.peers.split(","))]
+    if unknown := set(arguments.peers) - set(PEERS):
         parser.error(f"no such peer: {', '.join(sorted(unknown))}")
     return arguments
 
 
-def _peers(names: str, cache: Path, report: Report) -> list[System]:
+def _peers(names: list[str], cache: Path, report: Report) -> list[System]:
     """The peers that can be had; the others are named in the report."""
     peers = []
-    for name in filter(None, names.split(",")):
+    for name in names:
         try:
             peers.append(PEERS[name](cache))
         except NotInstalledError as reason:

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Looking for the end of a run costs the core that Redis is on, so not too often.
 POLL = 0.02
 
-PATIENCE = 90.0  # seconds until a run that does not end is given up
+PATIENCE = 60.0  # seconds until a run that does not end is given up
 
 
 class RunError(Exception):
@@ -94,9 +94,9 @@ class Bench:
         """The samples, once they are complete."""
         return next((line["samples"] for line in self.record() if "samples" in line), [])
 
-    def notes(self) -> list[dict[str, Any]]:
-        """The lines that name a task."""
-        return [line for line in self.record() if "task" in line]
+    def notes(self, field: str = "task") -> list[dict[str, Any]]:
+        """The lines with this field."""
+        return [line for line in self.record() if field in line]
 
     @contextmanager
     def worker(
@@ -104,6 +104,7 @@ class Bench:
         system: System,
         *,
         concurrency: int | None = None,
+        core: int | None = None,
         marks: Sequence[int] = (),
         samples: int = 0,
         since: float = 0.0,
@@ -114,7 +115,7 @@ class Bench:
         """Run the system's worker on its core, with a scheduler process beside it when it needs one.
 
         Samples taken before `since` (seconds since the epoch) are dropped. `tie=False` leaves out the few
-        milliseconds that making it die with us takes.
+        milliseconds that making it die with us takes. `core` is another than the measured one.
         """
         with ExitStack() as running:
             more = dict(environment or {})
@@ -130,7 +131,9 @@ class Bench:
             ]
             if scheduler and system.scheduler:
                 running.enter_context(self._process([system.python, *system.scheduler], more, self.cores.beat))
-            yield running.enter_context(self._process(command, extra, self.cores.measured, tie=tie))
+            yield running.enter_context(
+                self._process(command, extra, self.cores.measured if core is None else core, tie=tie)
+            )
 
     def _filled(self, command: list[str]) -> list[str]:
         return [word.replace("{url}", self.url) for word in command]
@@ -163,20 +166,20 @@ class Bench:
         self, system: System, action: str, count: int = 1, task: str = "noop", *, beat: bool = False
     ) -> dict[str, float]:
         """Run a producer to its end, on the measured core unless it only keeps the beat."""
-        words = ["benchmarks.produce", system.module, action, str(count), task]
+        words = [*system.producer, action, str(count), task]
         return self.figures(system, words, self.cores.beat if beat else self.cores.measured)
 
     def register(self, system: System, schedules: Wanted) -> dict[str, float]:
         """Have an app of ours put its schedules into Redis; returns what that took."""
-        return self.figures(system, ["benchmarks.register"], self.cores.measured, schedules.environment())
+        return self.figures(system, ["-m", "benchmarks.register"], self.cores.measured, schedules.environment())
 
     def figures(
         self, system: System, words: Sequence[str], core: int | None, environment: Mapping[str, str] | None = None
     ) -> dict[str, float]:
-        """Run a module in the system's Python to its end; the last line it prints is the answer, in JSON."""
+        """Run a program in the system's Python to its end; the last line it prints is the answer, in JSON."""
         with on_core(core):
             done = subprocess.run(
-                [system.python, "-m", *words],
+                [system.python, *words],
                 capture_output=True,
                 text=True,
                 cwd=ROOT,
@@ -184,7 +187,7 @@ class Bench:
                 check=False,
             )
         if done.returncode:
-            raise RunError(f"{words[0]} failed: {' | '.join(done.stderr.splitlines()[-3:])}")
+            raise RunError(f"{words[1]} failed: {' | '.join(done.stderr.splitlines()[-3:])}")
         figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return figures
 
@@ -199,6 +202,10 @@ class Bench:
             if time.monotonic() > deadline:
                 raise RunError(f"{what}: not within {patience:g} s: {_tail(self._directory / 'log')}")
             time.sleep(POLL)
+
+    def calls(self) -> int:
+        """Commands that the server has run, those of scripts too."""
+        return sum(command["calls"] for command in self.client.info("commandstats").values())
 
     def redis_cpu(self) -> float:
         """CPU seconds the server has used."""
@@ -247,6 +254,18 @@ def family(process: Process) -> list[psutil.Process]:
     """The process and all its children."""
     parent = psutil.Process(process.pid)
     return [parent, *parent.children(recursive=True)]
+
+
+def pids(process: Process) -> set[int]:
+    """Theirs."""
+    return {member.pid for member in family(process)}
+
+
+def kill(process: Process) -> None:
+    """SIGKILL for the process and all its children."""
+    for member in family(process):
+        member.kill()
+    process.wait()
 
 
 def _end(process: Process) -> None:

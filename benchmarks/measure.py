@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from benchmarks.bench import Bench
+from benchmarks.peer_systems import PEERS
 from benchmarks.systems import System
 
 Figures = dict[str, float]
 
 T = TypeVar("T", bound=Sized)
 
-QUEUES = frozenset({"taskiq-stream", "huey"})
+QUEUES = frozenset(PEERS) - {"apscheduler"}
 """The peers with queues and workers."""
 
 SCHEDULERS = frozenset({"apscheduler", "arq"})
 """Those that are measured for schedules of every second, which the others do not have."""
+
+EACH_MINUTE = SCHEDULERS | {"taskiq-stream", "huey"}
+"""Those with schedules of every minute in their app."""
 
 NOBODY = frozenset[str]()
 

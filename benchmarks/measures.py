@@ -7,11 +7,12 @@ A measure returns figures by name; `FIGURES` gives their units and what we aim a
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks import schedule_measures
-from benchmarks.bench import Bench, Process, family
+from benchmarks.bench import POLL, Bench, Process, RunError, family, kill, pids
 from benchmarks.measure import NOBODY, Figure, Figures, Measure, Size, all_of, spread
 from benchmarks.systems import System
 
@@ -19,6 +20,8 @@ FIGURES = {
     "drain no-op": Figure("tasks/s", "more", 100_000, 60_000),
     "drain no-op: worker CPU": Figure("µs/task", "less"),
     "drain no-op: Redis CPU": Figure("µs/task", "less"),
+    "drain no-op: commands": Figure("per task", "less"),
+    "drain no-op, two processes": Figure("tasks/s", "more"),
     "drain no-op, watched": Figure("tasks/s", "more"),
     "drain 1 ms sleep": Figure("tasks/s", "more", 30_000),
     "pickup p50": Figure("ms", "less", 1.0),
@@ -47,8 +50,17 @@ FIGURES = {
     "busier of two workers": Figure("% of tasks", "less", 60),
     "24 one-second tasks, two workers": Figure("s", "less", 3.5),
     "SIGKILL to re-run": Figure("s", "less", 25),
+    "SIGKILL: tasks": Figure("tasks", "more"),
+    "SIGKILL: in the victim's hands": Figure("tasks", "more"),
+    "SIGKILL: lost": Figure("tasks", "less", 0),
+    "SIGKILL: run twice": Figure("tasks", "less"),
     **schedule_measures.FIGURES,
 }
+
+
+START = 3.0  # seconds that two workers are given to start
+
+BITE = 0.05  # seconds into its first task that a worker is killed
 
 
 def drain(bench: Bench, system: System, size: Size) -> Figures:
@@ -56,8 +68,8 @@ def drain(bench: Bench, system: System, size: Size) -> Figures:
 
     Timed from the first run to the last, as the tasks themselves see it, with the backlog complete before the
     worker starts. Redis must be empty within 10 s after. Events, statistics and a time limit per task are on;
-    nobody listens to the events. The worker's CPU is of the same time; that of Redis counts from the worker's
-    start.
+    nobody listens to the events. The worker's CPU is of the same time, without a parent that hands tasks to it;
+    that of Redis, and the commands it ran (those of scripts too), count from the worker's start.
     """
     count = size.of(400_000, 40_000, system)
     drained = _drain(bench, system, count)
@@ -65,7 +77,33 @@ def drain(bench: Bench, system: System, size: Size) -> Figures:
         "drain no-op": drained.rate,
         "drain no-op: worker CPU": drained.worker_cpu / count * 1e6,
         "drain no-op: Redis CPU": drained.redis_cpu / count * 1e6,
+        "drain no-op: commands": drained.calls / count,
     }
+
+
+def drain_two(bench: Bench, system: System, size: Size) -> Figures:
+    """No-op tasks through two worker processes at once, the second on Redis' core.
+
+    Timed while both work, by the marks that each sets after every hundredth of the tasks.
+    """
+    count = size.of(800_000, 100_000, system)
+    marks = range(1, count + 1, max(1, count // 100))
+    bench.empty()
+    bench.produce(system, "fill", count)
+    with (
+        bench.worker(system, marks=marks) as one,
+        bench.worker(system, marks=marks, core=bench.cores.redis),
+    ):
+        bench.wait(lambda: system.left(bench.client) == 0 and bench.marks(), one, "Redis is empty")
+    of_each: dict[int, list[tuple[float, int]]] = defaultdict(list)
+    for mark in bench.marks():
+        of_each[mark["pid"]].append((mark["at"], mark["mark"]))
+    if len(of_each) != 2:
+        raise RunError(f"{len(of_each)} of two processes had tasks")
+    start = max(marks[0][0] for marks in of_each.values())
+    end = min(marks[-1][0] for marks in of_each.values())
+    within = [[mark for at, mark in marks if start <= at <= end] for marks in of_each.values()]
+    return {"drain no-op, two processes": sum(marks[-1] - marks[0] for marks in within if marks) / (end - start)}
 
 
 def drain_watched(bench: Bench, system: System, size: Size) -> Figures:
@@ -83,11 +121,13 @@ def drain_nap(bench: Bench, system: System, size: Size) -> Figures:
 def backlog(bench: Bench, system: System, size: Size) -> Figures:
     """No-op tasks out of a backlog of 10 k, and out of one of 1 M (100 k when quick).
 
-    Timed from run 1,000 to run 10,000, and to run 100,000 (10,000) of the large one.
+    Timed from run 1,000 to run 10,000, and to run 100,000 (10,000) of the large one. Both are smaller
+    for a peer that would take minutes, by the same factor (`System.scale`; 200 tasks at least).
     """
-    count = size.of(1_000_000, 100_000)
-    small = _drain(bench, system, 10_000, between=(1_000, 10_000)).rate
-    large = _drain(bench, system, count, between=(1_000, count // 10)).rate
+    few = size.of(10_000, 10_000, system)
+    count = size.of(1_000_000, 100_000, system)
+    small = _drain(bench, system, few, between=(few // 10, few)).rate
+    large = _drain(bench, system, count, between=(few // 10, max(few, count // 10))).rate
     return {
         "drain at 10 k": small,
         "drain with a large backlog": large,
@@ -102,6 +142,7 @@ class Drained:
     rate: float
     worker_cpu: float
     redis_cpu: float
+    calls: int
 
 
 def _drain(
@@ -111,16 +152,17 @@ def _drain(
     marks = between or (1, count)
     bench.empty()
     bench.produce(system, "fill", count, task)
-    before = bench.redis_cpu()
+    before, calls = bench.redis_cpu(), bench.calls()
     with bench.worker(system, marks=marks) as worker:
         first, last = bench.wait(lambda: all_of(bench.marks(), 2), worker, "all have run")
-        redis_cpu = bench.redis_cpu() - before
+        redis_cpu, calls = bench.redis_cpu() - before, bench.calls() - calls
         if between is None:
             bench.wait(lambda: system.left(bench.client) == 0, worker, "Redis is empty after the last run", 10)
     return Drained(
         rate=(last["mark"] - first["mark"]) / (last["at"] - first["at"]),
         worker_cpu=last["cpu"] - first["cpu"],
         redis_cpu=redis_cpu,
+        calls=calls,
     )
 
 
@@ -178,7 +220,7 @@ def enqueue(bench: Bench, system: System, size: Size) -> Figures:
 
 def memory(bench: Bench, system: System, size: Size) -> Figures:
     """Growth of Redis' used memory by no-op tasks that wait, each; for ours also by bare payloads `noop`."""
-    count = size.of(50_000, 10_000)
+    count = min(50_000, size.of(50_000, 10_000, system) * 10)
     figures = {"Redis bytes per task": _bytes_each(bench, count, lambda: bench.produce(system, "fill", count))}
     if system.ours:
         figures["Redis bytes per bare payload"] = _bytes_each(
@@ -247,23 +289,56 @@ def share(bench: Bench, system: System, _size: Size) -> Figures:
 
 
 def rerun(bench: Bench, system: System, _size: Size) -> Figures:
-    """From SIGKILL of the worker that runs a task to that task's first line in another worker."""
+    """SIGKILL of one of two workers, its children with it, in the midst of tasks of 0.2 s.
+
+    Timed from the kill to the last start, in the survivor, of a task that the victim had begun and not ended.
+    Lost: tasks that never ended while the system's own time to recover lasted (5 s where it has none). Run
+    twice: starts beyond the first of each task.
+    """
+    count = max(30, 6 * system.concurrency)
     bench.empty()
-    with bench.worker(system) as one, bench.worker(system) as other:
-        bench.wait(lambda: bench.client.zcard("{bench}:workers") == 2, one, "both workers are up")
-        bench.produce(system, "now", task="hold", beat=True)
-        (first,) = bench.wait(bench.notes, one, "the task has started")
-        victim, survivor = (one, other) if first["pid"] == one.pid else (other, one)
+    with (
+        bench.worker(system, samples=count) as one,
+        bench.worker(system, samples=count, core=bench.cores.redis) as other,
+    ):
+        time.sleep(START)
+        bench.produce(system, "fill", count, "step", beat=True)
+        first = bench.wait(lambda: bench.notes("began"), one, "a task has started")[0]["pid"]
+        victim, survivor = (one, other) if first in pids(one) else (other, one)
+        killed_pids = pids(victim)
+        time.sleep(BITE)
         killed = time.time()
-        victim.kill()
-        _, second = bench.wait(lambda: all_of(bench.notes(), 2), survivor, "the task runs again")
-        survivor.kill()  # it would wait for the task, which takes minutes
-    return {"SIGKILL to re-run": second["at"] - killed}
+        kill(victim)
+        patience = 5.0 if system.recovers is None else system.recovers
+        missing = _unfinished(bench, count, killed + patience, survivor)
+    began, ended = bench.notes("began"), bench.notes("ended")
+    held = {note["began"] for note in began if note["pid"] in killed_pids}
+    held -= {note["ended"] for note in ended if note["pid"] in killed_pids}
+    again = {note["began"]: note["at"] for note in began if note["began"] in held and note["pid"] not in killed_pids}
+    figures: Figures = {
+        "SIGKILL: tasks": count,
+        "SIGKILL: in the victim's hands": len(held),
+        "SIGKILL: lost": missing,
+        "SIGKILL: run twice": len(began) - len({note["began"] for note in began}),
+    }
+    return {**figures, "SIGKILL to re-run": max(again.values()) - killed} if again and not missing else figures
+
+
+def _unfinished(bench: Bench, count: int, deadline: float, survivor: Process) -> int:
+    """How many have not ended when all have or the time is over."""
+    while True:
+        missing = count - len({note["ended"] for note in bench.notes("ended")})
+        if not missing or time.time() > deadline:
+            return missing
+        if survivor.poll() is not None:
+            raise RunError(f"the survivor ended with {survivor.returncode}")
+        time.sleep(POLL)
 
 
 MEASURES = {
     "drain": Measure(drain, every_loop=True),
     "drain-watched": Measure(drain_watched, peers=NOBODY),
+    "drain-two": Measure(drain_two),
     "drain-nap": Measure(drain_nap, every_loop=True),
     "pickup": Measure(pickup),
     "delayed": Measure(delayed),
@@ -271,8 +346,8 @@ MEASURES = {
     "memory": Measure(memory, repeats=1),
     "start": Measure(start),
     "idle": Measure(idle, repeats=1),
-    "backlog": Measure(backlog, peers=NOBODY),
+    "backlog": Measure(backlog),
     "share": Measure(share, peers=NOBODY),
-    "rerun": Measure(rerun, peers=NOBODY, repeats=1),
+    "rerun": Measure(rerun, repeats=1),
     **schedule_measures.MEASURES,
 }

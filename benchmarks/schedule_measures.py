@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.bench import Bench, Process, RunError, family
-from benchmarks.measure import NOBODY, QUEUES, SCHEDULERS, Figure, Figures, Measure, Size, all_of, spread
+from benchmarks.measure import EACH_MINUTE, NOBODY, SCHEDULERS, Figure, Figures, Measure, Size, all_of, spread
 from benchmarks.systems import System
 from benchmarks.wanted import Wanted
 from taskconsole import App
@@ -355,7 +355,7 @@ def _busiest(moments: list[float], stretch: float) -> int:
 MEASURES = {
     "fires": Measure(fires, peers=SCHEDULERS),
     "woken": Measure(woken, peers=NOBODY),
-    "cron-minute": Measure(cron_minute, peers=QUEUES | SCHEDULERS, repeats=1),
+    "cron-minute": Measure(cron_minute, peers=EACH_MINUTE, repeats=1),
     "load": Measure(load, peers=NOBODY),
     "outage": Measure(after_outage, peers=NOBODY),
 }

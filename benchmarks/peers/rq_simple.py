@@ -1,0 +1,43 @@
+"""RQ with SimpleWorker, which does not fork for each task: three attempts, results not kept."""
+
+# mypy: disable-error-code="import-not-found"
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+from collections.abc import Iterable
+
+from redis import Redis
+from rq import Queue, Retry
+from rq.scheduler import RQScheduler
+
+from benchmarks.bodies import BLOCKING
+
+connection = Redis.from_url(os.environ["BENCH_URL"])
+
+queue = Queue("bench", connection=connection)
+
+RETRY = Retry(max=3)
+
+
+def put(task: str, argument: float, at: float | None = None) -> None:
+    """Enqueue one task, now or for a time."""
+    body = BLOCKING[task]
+    if at is None:
+        queue.enqueue(body, argument, result_ttl=0, retry=RETRY)
+    else:
+        queue.enqueue_at(dt.datetime.fromtimestamp(at, dt.UTC), body, argument, result_ttl=0, retry=RETRY)
+
+
+def put_many(task: str, arguments: Iterable[int]) -> None:
+    """Enqueue by the thousand."""
+    body = BLOCKING[task]
+    calls = (Queue.prepare_data(body, [argument], result_ttl=0, retry=RETRY) for argument in arguments)
+    while some := list(itertools.islice(calls, 1000)):
+        queue.enqueue_many(some)
+
+
+if __name__ == "__main__":
+    RQScheduler(["bench"], connection, interval=1).work()

@@ -1,0 +1,29 @@
+"""SAQ: a task in a killed worker's hands is found by a sweep every 5 s when its 10 s are over."""
+
+# mypy: disable-error-code="import-not-found"
+
+from __future__ import annotations
+
+import math
+import os
+
+from saq import Queue
+
+from benchmarks.bodies import AWAITED, told
+
+queue = Queue.from_url(os.environ["BENCH_URL"], name="bench")
+
+settings = {
+    "queue": queue,
+    "functions": [(name, told(body)) for name, body in AWAITED.items()],
+    "concurrency": 100,
+    "timers": {"sweep": 5, "schedule": 1},
+}
+
+opened, closed = queue.connect, queue.disconnect
+
+
+async def send(task: str, argument: float, at: float | None = None) -> None:
+    """Enqueue one task, now or for a time, which SAQ has in whole seconds."""
+    due = 0 if at is None else math.ceil(at)
+    await queue.enqueue(task, n=argument, scheduled=due, timeout=10, retries=3, ttl=-1)
