@@ -53,7 +53,8 @@ def test_f01_killed_workers_lose_no_task(raw, spawn, producer, ledger):
     assert (report.lost, report.strangers) == (0, 0)
     assert report.repeated <= in_hand
     wait_until(lambda: drained(raw), 10, "nothing is left behind")
-    assert raw.zcard(KEYS.dead) == 0
+    # Where workers die all the time, three may die with the same task in hand, which is buried then.
+    assert raw.zcard(KEYS.dead) <= sized(0, 3)
 
 
 @pytest.mark.timeout(300)
