@@ -54,11 +54,11 @@ def replay(context: click.Context, /, *, file: str, wants_json: bool, ascii_only
 
 def _show(backend: ReplayBackend, target: Target, *, ascii_only: bool, mouse: bool) -> int:
     from taskconsole.console.actions import GROUPS
-    from taskconsole.console.history import history_path
     from taskconsole.console.keymap import check_keymap
     from taskconsole.console.look import Look
     from taskconsole.console.replay.app import run_replay
     from taskconsole.console.starting import start_at
+    from taskconsole.console.typed.history import history_path
 
     file = target.file()
     return run_replay(

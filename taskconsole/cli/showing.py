@@ -83,10 +83,10 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
     from taskconsole.console.app import run_console
     from taskconsole.console.context import Context
     from taskconsole.console.crew import Crew
-    from taskconsole.console.history import history_path
     from taskconsole.console.keymap import check_keymap
     from taskconsole.console.look import Look as ConsoleLook
     from taskconsole.console.starting import start_at
+    from taskconsole.console.typed.history import history_path
 
     # A setting that cannot be used is said here, in one line, and not on the screen again and again.
     NativeBackend(settings, queues).close()
@@ -152,7 +152,7 @@ def _recorder(path: str) -> Iterator[Recorder | None]:
     from pathlib import Path
 
     from taskconsole.backends.recording.recorder import Recorder
-    from taskconsole.console.private_files import NewFile
+    from taskconsole.console.saving.private_files import NewFile
     from taskconsole.errors import RecordingError
 
     try:

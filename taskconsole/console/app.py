@@ -18,24 +18,24 @@ from textual import events
 from textual.app import App
 
 from taskconsole.console import actions
-from taskconsole.console.copying import start_copying
 from taskconsole.console.crew import Crew
 from taskconsole.console.desk import Desk
 from taskconsole.console.dialogs.chooser import Chooser, Option
 from taskconsole.console.dialogs.help import HelpScreen
-from taskconsole.console.driver import CalmDriver
-from taskconsole.console.export import ExportError, Kind, destination, export, save
-from taskconsole.console.feed import Feed
-from taskconsole.console.format import ASCII, UNICODE, key_name
-from taskconsole.console.history import History
-from taskconsole.console.keystrokes import Keystrokes
-from taskconsole.console.lock import Lock
+from taskconsole.console.feed.feed import Feed
+from taskconsole.console.feed.lock import Lock
 from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
-from taskconsole.console.safe import safe
+from taskconsole.console.saving.export import ExportError, Kind, destination, export, save
 from taskconsole.console.spelled import command_lines
-from taskconsole.console.turnstile import Turnstile
+from taskconsole.console.terminal.copying import start_copying
+from taskconsole.console.terminal.driver import CalmDriver
+from taskconsole.console.terminal.keystrokes import Keystrokes
+from taskconsole.console.terminal.turnstile import Turnstile
+from taskconsole.console.text.format import ASCII, UNICODE, key_name
+from taskconsole.console.text.safe import safe
+from taskconsole.console.typed.history import History
 from taskconsole.console.views.queues import QueuesView
 from taskconsole.model.nearest import did_you_mean
 
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.base import Backend
     from taskconsole.console.context import Context
-    from taskconsole.console.handover import Handover
+    from taskconsole.console.feed.handover import Handover
+    from taskconsole.console.feed.queries import Query
     from taskconsole.console.messages import Change, Saving, Say
-    from taskconsole.console.queries import Query
     from taskconsole.model.event import Event
 
 __all__ = ["Console", "run_app", "run_console"]

@@ -15,7 +15,15 @@ from textual.events import Click
 from textual.screen import Screen
 
 from taskconsole.console import actions, header
-from taskconsole.console.commandline import (
+from taskconsole.console.acting.hands import Hands
+from taskconsole.console.feed.link import Link, Phase
+from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say
+from taskconsole.console.place import ROOTS, Place
+from taskconsole.console.starting import place_of
+from taskconsole.console.text.format import clock
+from taskconsole.console.text.lines import Line, Tone, cell, join
+from taskconsole.console.text.safe import safe
+from taskconsole.console.typed.commandline import (
     CommandError,
     Export,
     Help,
@@ -25,14 +33,6 @@ from taskconsole.console.commandline import (
     complete,
     parse,
 )
-from taskconsole.console.format import clock
-from taskconsole.console.hands import Hands
-from taskconsole.console.lines import Line, Tone, cell, join
-from taskconsole.console.link import Link, Phase
-from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say
-from taskconsole.console.place import ROOTS, Place
-from taskconsole.console.safe import safe
-from taskconsole.console.starting import place_of
 from taskconsole.console.views.catalogue import make_view
 from taskconsole.console.widgets.lines import Lines
 from taskconsole.console.widgets.prompt import Prompt
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.screen import ModalScreen
 
-    from taskconsole.console.errands import Errands
-    from taskconsole.console.history import History
-    from taskconsole.console.keystrokes import Keystrokes
+    from taskconsole.console.feed.errands import Errands
+    from taskconsole.console.feed.queries import Answer, Query
     from taskconsole.console.look import Look
-    from taskconsole.console.queries import Answer, Query
+    from taskconsole.console.terminal.keystrokes import Keystrokes
+    from taskconsole.console.typed.history import History
     from taskconsole.console.views.view import View
     from taskconsole.model.event import Event
 

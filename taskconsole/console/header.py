@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.explain import explain, flow, per_minute
-from taskconsole.console.format import clock, count, duration, rtt, size, sparkline
-from taskconsole.console.lines import Line, Piece, Tone, at_end, cell, join, spread
-from taskconsole.console.link import Link, Phase
+from taskconsole.console.feed.link import Link, Phase
 from taskconsole.console.place import ROOTS, Place
-from taskconsole.console.safe import safe
+from taskconsole.console.text.explain import explain, flow, per_minute
+from taskconsole.console.text.format import clock, count, duration, rtt, size, sparkline
+from taskconsole.console.text.lines import Line, Piece, Tone, at_end, cell, join, spread
+from taskconsole.console.text.safe import safe
 from taskconsole.model.verdict import Level, Verdict
 
 if TYPE_CHECKING:

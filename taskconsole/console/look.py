@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from taskconsole.console.crew import Crew
-from taskconsole.console.format import UNICODE, Glyphs
+from taskconsole.console.text.format import UNICODE, Glyphs
 
 __all__ = ["Look"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from taskconsole.console.export import Kind
     from taskconsole.console.place import Place
+    from taskconsole.console.saving.export import Kind
 
 __all__ = [
     "AnswerChanged",

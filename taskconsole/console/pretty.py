@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.console.safe import safe
 from taskconsole.console.secrets import MASK, concealed_text, is_secret
+from taskconsole.console.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.console.queries import Around, Found, Window
+from taskconsole.console.feed.queries import Around, Found, Window
 from taskconsole.model.detail import TaskDetail
 from taskconsole.model.failure import Failures
 from taskconsole.model.stats import TaskRow

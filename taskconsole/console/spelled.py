@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.backends.spelling import spelled_line
-from taskconsole.console.forms import DETAILS, WHOLE
-from taskconsole.console.orders import NoOrder, order
+from taskconsole.console.acting.forms import DETAILS, WHOLE
+from taskconsole.console.acting.orders import NoOrder, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from taskconsole.console.commandline import CommandError, Find, GoTo, parse
 from taskconsole.console.place import Place
+from taskconsole.console.typed.commandline import CommandError, Find, GoTo, parse
 from taskconsole.errors import ConfigError
 from taskconsole.model.search import Search
 from taskconsole.model.state import State

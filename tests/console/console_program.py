@@ -8,8 +8,8 @@ import threading
 import time
 from dataclasses import replace
 
+from taskconsole.console.acting.hands import Hands
 from taskconsole.console.app import run_console
-from taskconsole.console.hands import Hands
 from taskconsole.console.place import Place
 from taskconsole.errors import StoreUnavailable
 from taskconsole.model.event import Event, EventKind

@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from taskconsole.console.app import Console
-from taskconsole.console.keystrokes import Keystrokes
+from taskconsole.console.terminal.keystrokes import Keystrokes
 from tests.console.fake_backend import FakeBackend
 
 

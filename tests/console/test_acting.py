@@ -11,7 +11,7 @@ from taskconsole.backends.base import Applied
 from taskconsole.console.dialogs.confirm import Confirm
 from taskconsole.console.dialogs.form import Form
 from taskconsole.console.dialogs.line import LineDialog
-from taskconsole.console.link import Phase
+from taskconsole.console.feed.link import Phase
 from taskconsole.console.place import Place
 from taskconsole.errors import StoreError, StoreUnavailable
 from taskconsole.model.definition import decode_definition

@@ -9,9 +9,9 @@ from rich.cells import cell_len
 
 from taskconsole.console.columns.events import EVENTS, EVENTS_WIDE, event_line
 from taskconsole.console.columns.queues import QUEUES, QueueRow
-from taskconsole.console.format import ASCII, UNICODE
-from taskconsole.console.lines import Tone, plain
-from taskconsole.console.table import fit, heading, row_line
+from taskconsole.console.text.format import ASCII, UNICODE
+from taskconsole.console.text.lines import Tone, plain
+from taskconsole.console.text.table import fit, heading, row_line
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.stats import Pause
 from tests.console.fake_backend import queue, usual_queues

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.app import App
 
-from taskconsole.console.table import Column
+from taskconsole.console.text.table import Column
 from taskconsole.console.widgets.grid import Grid
 from tests.console.screens import lines_of
 

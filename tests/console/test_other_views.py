@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from taskconsole.console.lines import Tone
 from taskconsole.console.place import Place
+from taskconsole.console.text.lines import Tone
 from taskconsole.errors import StoreError
 from taskconsole.model.definition import Definition, Pause
 from taskconsole.model.event import Event, EventKind

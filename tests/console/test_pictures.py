@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from taskconsole.console.lines import Tone
+from taskconsole.console.text.lines import Tone
 from taskconsole.console.views.view import View
 from tests.console.screens import running, until, until_shown
 from tests.console.still_life import NOW, PLACES, StillLife

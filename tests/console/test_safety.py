@@ -14,9 +14,9 @@ from taskconsole.console.context import Context
 from taskconsole.console.dialogs.chooser import Chooser
 from taskconsole.console.dialogs.confirm import Confirm
 from taskconsole.console.dialogs.typed import Typed
-from taskconsole.console.keystrokes import Keystrokes
-from taskconsole.console.lock import UNLOCKED_FOR
+from taskconsole.console.feed.lock import UNLOCKED_FOR
 from taskconsole.console.place import Place
+from taskconsole.console.terminal.keystrokes import Keystrokes
 from taskconsole.model.state import State
 from taskconsole.model.trace import Issued
 from tests.console.fake_backend import FakeBackend

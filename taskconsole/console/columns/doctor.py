@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import age
-from taskconsole.console.lines import Tone
-from taskconsole.console.safe import safe
-from taskconsole.console.table import Column
+from taskconsole.console.text.format import age
+from taskconsole.console.text.lines import Tone
+from taskconsole.console.text.safe import safe
+from taskconsole.console.text.table import Column
 from taskconsole.model.verdict import Level
 
 if TYPE_CHECKING:

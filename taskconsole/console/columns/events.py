@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import Glyphs, clock, count, duration
-from taskconsole.console.lines import Line, Tone, cell
-from taskconsole.console.safe import safe
-from taskconsole.console.table import Column, Placed, row_line
+from taskconsole.console.text.format import Glyphs, clock, count, duration
+from taskconsole.console.text.lines import Line, Tone, cell
+from taskconsole.console.text.safe import safe
+from taskconsole.console.text.table import Column, Placed, row_line
 from taskconsole.model.event import Event, EventKind
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taskconsole.console.explain import drain_eta
-from taskconsole.console.format import UNICODE, Glyphs, age, count, estimate, rate, sparkline
-from taskconsole.console.lines import Tone
-from taskconsole.console.safe import safe
-from taskconsole.console.table import Column
+from taskconsole.console.text.explain import drain_eta
+from taskconsole.console.text.format import UNICODE, Glyphs, age, count, estimate, rate, sparkline
+from taskconsole.console.text.lines import Tone
+from taskconsole.console.text.safe import safe
+from taskconsole.console.text.table import Column
 from taskconsole.model.state import QueueState
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import age, count, duration, size
-from taskconsole.console.lines import Tone
-from taskconsole.console.safe import safe
-from taskconsole.console.table import Column
+from taskconsole.console.text.format import age, count, duration, size
+from taskconsole.console.text.lines import Tone
+from taskconsole.console.text.safe import safe
+from taskconsole.console.text.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

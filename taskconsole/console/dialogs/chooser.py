@@ -11,11 +11,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from taskconsole.console.filtering import Filter
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Tone, rule
-from taskconsole.console.safe import safe
-from taskconsole.console.table import Column
+from taskconsole.console.text.filtering import Filter
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.lines import Tone, rule
+from taskconsole.console.text.safe import safe
+from taskconsole.console.text.table import Column
 from taskconsole.console.widgets.form import Field
 from taskconsole.console.widgets.grid import Grid
 from taskconsole.console.widgets.lines import Lines

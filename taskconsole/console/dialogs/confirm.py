@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Line, Tone, at_most
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.lines import Line, Tone, at_most
 from taskconsole.console.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from taskconsole.console.questions import Question
+    from taskconsole.console.acting.questions import Question
 
 __all__ = ["Confirm"]
 

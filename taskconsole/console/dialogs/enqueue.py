@@ -8,8 +8,8 @@ from textual.suggester import SuggestFromList
 
 from taskconsole.backends.commands import Enqueue
 from taskconsole.console.dialogs.form import Form
-from taskconsole.console.entry import Entry, parse
-from taskconsole.console.format import UNICODE, Glyphs
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.typed.entry import Entry, parse
 from taskconsole.console.widgets.form import Field, Switch
 
 if TYPE_CHECKING:

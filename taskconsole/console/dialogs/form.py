@@ -10,10 +10,10 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from taskconsole.console.entry import EntryError
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Tone, cell, rule
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.lines import Tone, cell, rule
+from taskconsole.console.text.safe import safe
+from taskconsole.console.typed.entry import EntryError
 from taskconsole.console.widgets.form import Field, Switch
 from taskconsole.console.widgets.lines import Lines
 

@@ -8,8 +8,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from taskconsole.console.actions import MOTIONS
-from taskconsole.console.format import UNICODE, Glyphs, key_name
-from taskconsole.console.lines import Line, Tone, cell
+from taskconsole.console.text.format import UNICODE, Glyphs, key_name
+from taskconsole.console.text.lines import Line, Tone, cell
 from taskconsole.console.widgets.lines import Lines
 
 if TYPE_CHECKING:

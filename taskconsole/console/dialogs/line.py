@@ -10,8 +10,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Line, Tone, cell, rule
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.lines import Line, Tone, cell, rule
 from taskconsole.console.widgets.form import Field
 from taskconsole.console.widgets.lines import Lines
 

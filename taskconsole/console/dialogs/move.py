@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.dialogs.line import LineDialog
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.safe import safe
 from taskconsole.model.nearest import did_you_mean
 
 if TYPE_CHECKING:

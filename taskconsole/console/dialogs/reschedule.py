@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.dialogs.line import LineDialog
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.moments import USAGE, MomentError, due, in_both_zones
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.typed.moments import USAGE, MomentError, due, in_both_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.dialogs.form import Form
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.safe import safe
-from taskconsole.console.schedule_entry import ScheduleEntry, definition_of, parse_schedule
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.safe import safe
+from taskconsole.console.typed.schedule_entry import ScheduleEntry, definition_of, parse_schedule
 from taskconsole.console.views.schedules import instants
 from taskconsole.console.widgets.form import Field
 

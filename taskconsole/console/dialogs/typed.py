@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.dialogs.line import LineDialog
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Line, Tone
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.lines import Line, Tone
+from taskconsole.console.text.safe import safe
 from taskconsole.console.widgets.form import Field
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from textual import events
 
-    from taskconsole.console.questions import Question
+    from taskconsole.console.acting.questions import Question
 
 __all__ = ["Typed"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.dialogs.chooser import Chooser, Option
-from taskconsole.console.format import UNICODE, Glyphs, clock, in_or_ago
+from taskconsole.console.text.format import UNICODE, Glyphs, clock, in_or_ago
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.console.undos import Taken
+    from taskconsole.console.acting.undos import Taken
 
 __all__ = ["UndoList"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.base import Backend
     from taskconsole.console.desk import Desk
-    from taskconsole.console.lock import Lock
+    from taskconsole.console.feed.lock import Lock
     from taskconsole.console.messages import MoveTo
     from taskconsole.console.replay.feed import Replayed
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
 
-    from taskconsole.console.link import Link
+    from taskconsole.console.feed.link import Link
     from taskconsole.model.event import Event
     from taskconsole.model.recording import Mark
     from taskconsole.model.stats import Overview

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from taskconsole.backends.base import Backend
-from taskconsole.console.errands import Errands
-from taskconsole.console.handover import Handover
-from taskconsole.console.link import Phase
-from taskconsole.console.lock import Lock
+from taskconsole.console.feed.errands import Errands
+from taskconsole.console.feed.handover import Handover
+from taskconsole.console.feed.link import Phase
+from taskconsole.console.feed.lock import Lock
+from taskconsole.console.feed.queries import Answer
+from taskconsole.console.feed.rates import POINTS, SPACING, WINDOW, Rates
 from taskconsole.console.messages import Say
-from taskconsole.console.queries import Answer
-from taskconsole.console.rates import POINTS, SPACING, WINDOW, Rates
 from taskconsole.console.replay.link import ReplayLink
 from taskconsole.console.replay.player import Player
 from taskconsole.errors import AccessDenied, ConfigError, NotRecorded, ServerTooOld, TaskconsoleError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from textual.message import Message
 
-    from taskconsole.console.queries import Query
+    from taskconsole.console.feed.queries import Query
     from taskconsole.model.event import Event
     from taskconsole.model.recording import About, Connection, Mark, MarkKind
     from taskconsole.model.stats import Overview

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from taskconsole.console.format import day_and_time
-from taskconsole.console.link import Link
+from taskconsole.console.feed.link import Link
+from taskconsole.console.text.format import day_and_time
 
 __all__ = ["ReplayLink"]
 

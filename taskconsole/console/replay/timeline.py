@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import UNICODE, Glyphs, clock, duration
-from taskconsole.console.lines import Line, Tone, cell
+from taskconsole.console.text.format import UNICODE, Glyphs, clock, duration
+from taskconsole.console.text.lines import Line, Tone, cell
 from taskconsole.model.recording import MarkKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.console.lines import Piece
     from taskconsole.console.replay.link import ReplayLink
+    from taskconsole.console.text.lines import Piece
     from taskconsole.model.recording import Mark
 
 __all__ = ["timeline"]

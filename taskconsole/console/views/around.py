@@ -9,17 +9,17 @@ from taskconsole.console import header
 from taskconsole.console.columns.doctor import LEVEL_TONES, LEVEL_WORDS
 from taskconsole.console.columns.schedules import when_text
 from taskconsole.console.columns.workers import WORKER_TONES, by_process
-from taskconsole.console.format import Glyphs, age, count, duration
-from taskconsole.console.lines import Line, Piece, Tone, cell, wrapped
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import Glyphs, age, count, duration
+from taskconsole.console.text.lines import Line, Piece, Tone, cell, wrapped
+from taskconsole.console.text.safe import safe
 from taskconsole.model.verdict import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from taskconsole.console.columns.queues import QueueRow
+    from taskconsole.console.feed.queries import Around
     from taskconsole.console.look import Look
-    from taskconsole.console.queries import Around
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.stats import TaskRow, WorkerInfo
     from taskconsole.model.verdict import Verdict

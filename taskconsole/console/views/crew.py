@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.lines import Line, Tone
-from taskconsole.console.queries import AskCrew
-from taskconsole.console.safe import safe
+from taskconsole.console.feed.queries import AskCrew
+from taskconsole.console.text.lines import Line, Tone
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.textview import TextView, headline
 
 if TYPE_CHECKING:

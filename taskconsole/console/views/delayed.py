@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console import actions
 from taskconsole.console.columns.tasks import ALL_DELAYED
-from taskconsole.console.format import count
-from taskconsole.console.queries import AskDelayed
+from taskconsole.console.feed.queries import AskDelayed
+from taskconsole.console.text.format import count
 from taskconsole.console.views.paged import PagedView
 
 if TYPE_CHECKING:

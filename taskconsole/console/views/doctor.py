@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.columns.doctor import VERDICTS
-from taskconsole.console.format import day_and_time
-from taskconsole.console.lines import Line, Tone, cell
 from taskconsole.console.place import Place
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import day_and_time
+from taskconsole.console.text.lines import Line, Tone, cell
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.verdict import Verdict, judge
 

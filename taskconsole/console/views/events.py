@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console import actions
-from taskconsole.console.queries import AskHistory
+from taskconsole.console.feed.queries import AskHistory
 from taskconsole.console.views.view import Exported, View
 from taskconsole.console.widgets.eventlog import EventLog
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from taskconsole.console.feed.queries import Answer
     from taskconsole.console.look import Look
     from taskconsole.console.place import Place
-    from taskconsole.console.queries import Answer
     from taskconsole.model.event import Event
 
 __all__ = ["EventsView"]

@@ -8,11 +8,11 @@ from taskconsole.backends.commands import Matching
 from taskconsole.console import actions
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.failures import FAILURES
-from taskconsole.console.format import count, day_and_time
-from taskconsole.console.lines import Line, facts
+from taskconsole.console.feed.queries import AskFailures
 from taskconsole.console.place import Place
-from taskconsole.console.queries import AskFailures
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import count, day_and_time
+from taskconsole.console.text.lines import Line, facts
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.inbrief import task_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.failure import FailureGroup, Failures

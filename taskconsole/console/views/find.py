@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.console import actions
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.tasks import FOUND
-from taskconsole.console.format import count
-from taskconsole.console.lines import Line, facts
+from taskconsole.console.feed.queries import Found, Seek
 from taskconsole.console.place import Place
-from taskconsole.console.queries import Found, Seek
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import count
+from taskconsole.console.text.lines import Line, facts
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.inbrief import task_lines
 from taskconsole.console.views.paged import renewed_keys
 from taskconsole.console.views.tableview import TableView

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.format import clock, day_and_time, in_or_ago, size
-from taskconsole.console.lines import Line, Tone, cell, wrapped
 from taskconsole.console.pretty import pretty
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import clock, day_and_time, in_or_ago, size
+from taskconsole.console.text.lines import Line, Tone, cell, wrapped
+from taskconsole.console.text.safe import safe
 from taskconsole.model.detail import detail_of
 from taskconsole.model.state import State
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console.aim import Aim
+from taskconsole.console.feed.queries import Window
 from taskconsole.console.place import Place
-from taskconsole.console.queries import Window
 from taskconsole.console.views.inbrief import task_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.stats import TaskRow
@@ -14,8 +14,8 @@ from taskconsole.model.stats import TaskRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.console.lines import Line
     from taskconsole.console.look import Look
+    from taskconsole.console.text.lines import Line
     from taskconsole.console.widgets.grid import Grid
 
 __all__ = ["PagedView", "renewed_keys", "row_keys"]

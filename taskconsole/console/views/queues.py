@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.console import actions, header
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.queues import QUEUES, QueueRow
-from taskconsole.console.format import count
-from taskconsole.console.lines import Tone, at_most, beside, rule
-from taskconsole.console.link import Link, Phase
+from taskconsole.console.feed.link import Link, Phase
+from taskconsole.console.feed.queries import Around, AskAround
+from taskconsole.console.feed.rates import Trails
 from taskconsole.console.place import Place
-from taskconsole.console.queries import Around, AskAround
-from taskconsole.console.rates import Trails
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import count
+from taskconsole.console.text.lines import Tone, at_most, beside, rule
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.around import due_lines, why_lines, worker_lines
 from taskconsole.console.views.tableview import TableView
 from taskconsole.console.widgets.eventlog import EventLog
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from taskconsole.console.lines import Line
     from taskconsole.console.look import Look
+    from taskconsole.console.text.lines import Line
     from taskconsole.model.event import Event
     from taskconsole.model.stats import Overview
 

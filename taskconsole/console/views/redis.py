@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.columns.doctor import LEVEL_TONES, LEVEL_WORDS
-from taskconsole.console.format import clock, count, duration, in_or_ago, size
-from taskconsole.console.lines import Line, Tone, beside, cell
-from taskconsole.console.queries import AskServer
-from taskconsole.console.safe import safe
+from taskconsole.console.feed.queries import AskServer
+from taskconsole.console.text.format import clock, count, duration, in_or_ago, size
+from taskconsole.console.text.lines import Line, Tone, beside, cell
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.textview import TextView, entry, headline
 from taskconsole.model.server import ServerDetail
 from taskconsole.model.verdict import judge

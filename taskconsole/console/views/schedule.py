@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.console import actions
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.schedules import when_text
-from taskconsole.console.format import day_and_time, in_or_ago
-from taskconsole.console.lines import Line, Tone
+from taskconsole.console.feed.queries import AskSchedule
 from taskconsole.console.pretty import pretty
-from taskconsole.console.queries import AskSchedule
-from taskconsole.console.safe import safe
 from taskconsole.console.secrets import concealed_text
+from taskconsole.console.text.format import day_and_time, in_or_ago
+from taskconsole.console.text.lines import Line, Tone
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.schedules import instants, last_words
 from taskconsole.console.views.textview import TextView, entry, headline
 from taskconsole.model.schedule_info import ScheduleInfo

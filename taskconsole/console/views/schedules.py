@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.console import actions
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.schedules import SCHEDULES, when_text
-from taskconsole.console.format import count, day_and_time, in_or_ago
-from taskconsole.console.lines import Line, facts
+from taskconsole.console.feed.queries import AskSchedules
 from taskconsole.console.place import Place
-from taskconsole.console.queries import AskSchedules
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import count, day_and_time, in_or_ago
+from taskconsole.console.text.lines import Line, facts
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.tableview import TableView
 from taskconsole.errors import ScheduleError
 from taskconsole.model.schedule import preview

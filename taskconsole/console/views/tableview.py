@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from taskconsole.console import actions
-from taskconsole.console.filtering import Filter
-from taskconsole.console.format import count, duration
-from taskconsole.console.lines import Line, Tone, at_most, cell, rule
-from taskconsole.console.safe import safe
+from taskconsole.console.text.filtering import Filter
+from taskconsole.console.text.format import count, duration
+from taskconsole.console.text.lines import Line, Tone, at_most, cell, rule
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.view import Exported, View
 from taskconsole.console.widgets.grid import Grid
 from taskconsole.console.widgets.lines import Lines
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from taskconsole.console.look import Look
     from taskconsole.console.place import Place
-    from taskconsole.console.table import Column
+    from taskconsole.console.text.table import Column
 
 __all__ = ["TableView"]
 

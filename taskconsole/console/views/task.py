@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console import actions
 from taskconsole.console.aim import Aim
-from taskconsole.console.format import clock, count, day_and_time, duration, in_or_ago, size
-from taskconsole.console.lines import Line, Tone
+from taskconsole.console.feed.queries import AskTask
 from taskconsole.console.pretty import pretty
-from taskconsole.console.queries import AskTask
-from taskconsole.console.safe import safe
 from taskconsole.console.secrets import concealed_text
+from taskconsole.console.text.format import clock, count, day_and_time, duration, in_or_ago, size
+from taskconsole.console.text.lines import Line, Tone
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.textview import TextView, entry, headline
 from taskconsole.model.detail import TaskDetail
 from taskconsole.model.stats import TaskRow

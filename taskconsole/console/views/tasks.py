@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.backends.commands import Matching
 from taskconsole.console import actions
 from taskconsole.console.columns.tasks import TASKS
-from taskconsole.console.format import count
+from taskconsole.console.feed.queries import AskTasks
 from taskconsole.console.place import Place
-from taskconsole.console.queries import AskTasks
+from taskconsole.console.text.format import count
 from taskconsole.console.views.paged import PagedView
 from taskconsole.model.state import State
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from taskconsole.console.aim import Aim
-    from taskconsole.console.link import Link
+    from taskconsole.console.feed.link import Link
     from taskconsole.console.look import Look
     from taskconsole.model.stats import QueueStats
 

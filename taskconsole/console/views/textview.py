@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import SuspendNotSupported
 
 from taskconsole.console import actions
-from taskconsole.console.filtering import Filter
-from taskconsole.console.lines import Line, Tone, cell
-from taskconsole.console.safe import safe
+from taskconsole.console.text.filtering import Filter
+from taskconsole.console.text.lines import Line, Tone, cell
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.view import View
 from taskconsole.console.widgets.lines import Lines
 from taskconsole.console.widgets.pager import Pager

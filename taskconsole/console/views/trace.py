@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from taskconsole.console.columns.trace import TRACE
-from taskconsole.console.format import count, day_and_time
-from taskconsole.console.lines import Line, facts
-from taskconsole.console.queries import AskTrace
-from taskconsole.console.safe import safe
+from taskconsole.console.feed.queries import AskTrace
+from taskconsole.console.text.format import count, day_and_time
+from taskconsole.console.text.lines import Line, facts
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.tableview import TableView
 from taskconsole.model.trace import Issued
 

@@ -11,17 +11,17 @@ from textual.widget import Widget
 from taskconsole.backends.base import Can
 from taskconsole.console.actions import Action, Danger
 from taskconsole.console.aim import Aim
-from taskconsole.console.link import Link
+from taskconsole.console.feed.link import Link
 from taskconsole.console.messages import Ask, Go, Say
 from taskconsole.console.place import Place
-from taskconsole.console.safe import safe
 from taskconsole.console.secrets import concealed
+from taskconsole.console.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from taskconsole.console.feed.queries import Answer, Query
     from taskconsole.console.look import Look
-    from taskconsole.console.queries import Answer, Query
     from taskconsole.model.event import Event
     from taskconsole.model.stats import Overview
 

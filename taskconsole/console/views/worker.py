@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.console import actions
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.workers import WorkerRow, by_process
-from taskconsole.console.format import count, day_and_time, duration, in_or_ago, size
-from taskconsole.console.lines import Line, Tone
-from taskconsole.console.queries import AskWorkers
-from taskconsole.console.safe import safe
+from taskconsole.console.feed.queries import AskWorkers
+from taskconsole.console.text.format import count, day_and_time, duration, in_or_ago, size
+from taskconsole.console.text.lines import Line, Tone
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.textview import TextView, entry, headline
 
 if TYPE_CHECKING:

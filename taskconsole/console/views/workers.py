@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from taskconsole.console import actions
 from taskconsole.console.aim import Aim
 from taskconsole.console.columns.workers import WORKERS, WorkerRow, by_process
-from taskconsole.console.format import day_and_time, duration
-from taskconsole.console.lines import Line, facts
+from taskconsole.console.feed.queries import AskWorkers
 from taskconsole.console.place import Place
-from taskconsole.console.queries import AskWorkers
-from taskconsole.console.safe import safe
+from taskconsole.console.text.format import day_and_time, duration
+from taskconsole.console.text.lines import Line, facts
+from taskconsole.console.text.safe import safe
 from taskconsole.console.views.tableview import TableView
 
 if TYPE_CHECKING:

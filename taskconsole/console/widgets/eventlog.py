@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console.actions import LOG, MOTIONS, bindings
 from taskconsole.console.columns.events import EVENTS, EVENTS_WIDE, event_line, event_tone
-from taskconsole.console.filtering import Filter
-from taskconsole.console.format import UNICODE, Glyphs, count
-from taskconsole.console.lines import Line, Tone, rule
-from taskconsole.console.safe import safe
-from taskconsole.console.table import Column, Placed, fit
+from taskconsole.console.text.filtering import Filter
+from taskconsole.console.text.format import UNICODE, Glyphs, count
+from taskconsole.console.text.lines import Line, Tone, rule
+from taskconsole.console.text.safe import safe
+from taskconsole.console.text.table import Column, Placed, fit
 from taskconsole.console.widgets.painted import Painted
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from taskconsole.console.lines import Line, Tone
-from taskconsole.console.safe import guard
+from taskconsole.console.text.lines import Line, Tone
+from taskconsole.console.text.safe import guard
 from taskconsole.console.widgets.painted import Painted
 
 if TYPE_CHECKING:

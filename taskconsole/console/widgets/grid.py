@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual.message import Message
 
 from taskconsole.console.actions import MARKS, MOTIONS, SIDEWAYS, bindings
-from taskconsole.console.format import UNICODE, Glyphs
-from taskconsole.console.lines import Line, Tone, crop, plain
-from taskconsole.console.table import Column, Placed, fit, heading, row_line, widest
+from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.console.text.lines import Line, Tone, crop, plain
+from taskconsole.console.text.table import Column, Placed, fit, heading, row_line, widest
 from taskconsole.console.widgets.painted import Painted
 
 if TYPE_CHECKING:

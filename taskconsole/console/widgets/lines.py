@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from taskconsole.console.widgets.painted import Painted
 
 if TYPE_CHECKING:
-    from taskconsole.console.lines import Line
+    from taskconsole.console.text.lines import Line
 
 __all__ = ["Lines"]
 

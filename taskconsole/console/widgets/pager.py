@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from taskconsole.console.actions import MOTIONS, SIDEWAYS, bindings
-from taskconsole.console.lines import Line, Tone, crop, plain
+from taskconsole.console.text.lines import Line, Tone, crop, plain
 from taskconsole.console.widgets.painted import Painted
 
 if TYPE_CHECKING:

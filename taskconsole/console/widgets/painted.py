@@ -9,9 +9,9 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from taskconsole.console.format import in_ascii
-from taskconsole.console.lines import Line, Tone, changed
-from taskconsole.console.safe import guard
+from taskconsole.console.text.format import in_ascii
+from taskconsole.console.text.lines import Line, Tone, changed
+from taskconsole.console.text.safe import guard
 
 if TYPE_CHECKING:
     from rich.style import Style

@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
-from taskconsole.console.lines import Tone
+from taskconsole.console.text.lines import Tone
 from taskconsole.console.widgets.form import Field
 from taskconsole.console.widgets.lines import Lines
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from taskconsole.console.format import ASCII
-from taskconsole.console.lines import plain
 from taskconsole.console.replay.link import ReplayLink
 from taskconsole.console.replay.player import SPEEDS, Player
 from taskconsole.console.replay.timeline import timeline
 from taskconsole.console.replay.times import TimeError, position_of
+from taskconsole.console.text.format import ASCII
+from taskconsole.console.text.lines import plain
 from taskconsole.model.recording import Mark, MarkKind
 
 # 2026-11-23 23:59:30 UTC

@@ -16,8 +16,8 @@ from taskconsole.backends.recording.replay import ReplayBackend
 from taskconsole.console import actions
 from taskconsole.console.app import Console
 from taskconsole.console.place import Place
-from taskconsole.console.private_files import NewFile
 from taskconsole.console.replay.app import ReplayConsole
+from taskconsole.console.saving.private_files import NewFile
 from taskconsole.errors import AccessDenied, StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.state import State

@@ -1,0 +1,1 @@
+"""Everything between the backend and the screens: threads that read, listen and act, and what they hand over."""

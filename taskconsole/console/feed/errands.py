@@ -1,0 +1,154 @@
+"""Having commands foreseen and carried out, one after another, in a thread of its own.
+
+Here, and nowhere else, is decided whether anything may be written: a key that should not be there writes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Lock as Mutex
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from taskconsole.console.feed.lock import Lock
+from taskconsole.errors import StoreUnavailable, TaskconsoleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from taskconsole.backends.base import Applied, Backend, Foreseen
+    from taskconsole.backends.commands import Command
+
+__all__ = ["Errands", "Refused"]
+
+T = TypeVar("T")
+
+MAX_WAITING = 8
+"""Errands that may wait for the one under way."""
+
+LOOK = 0.5
+"""Seconds between two looks whether it is over."""
+
+TOO_MANY = "too many commands are waiting: nothing was sent"
+NOT_CONNECTED = "not connected: nothing was sent"
+OVER = "the console is leaving: nothing was sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It was not done, or nobody knows."""
+
+    text: str
+    """Why, for the operator; not yet made safe."""
+
+
+@dataclass(frozen=True)
+class _Errand(Generic[T]):
+    run: Callable[[Backend], T]
+    future: Future[T | Refused]
+    writes: bool
+
+
+class Errands:
+    """Its methods may be called from any thread; `run` belongs into one of its own.
+
+    Args:
+        live: The backend while it can be asked, else None.
+        ended: Called after each command that was carried out or refused.
+        clock: For the lock.
+    """
+
+    def __init__(
+        self,
+        live: Callable[[], Backend | None],
+        ended: Callable[[], object],
+        *,
+        lock: Lock | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._live = live
+        self._ended = ended
+        self._clock = clock
+        self._waiting: Queue[_Errand[Any]] = Queue(MAX_WAITING)
+        self._mutex = Mutex()
+        self._lock = lock or Lock()
+        self._stopped = False
+
+    @property
+    def lock(self) -> Lock:
+        """Whether anything may be written."""
+        return self._lock
+
+    def change_lock(self, change: Callable[[Lock], Lock]) -> None:
+        """Another lock; one that is read-only stays so, whatever is wanted."""
+        with self._mutex:
+            wanted = change(self._lock)
+            if wanted.read_only or not self._lock.read_only:
+                self._lock = wanted
+
+    def foresee(self, command: Command) -> Future[Foreseen | Refused]:
+        """What a command would do; nothing is written."""
+        return self._submit(lambda backend: backend.foresee(command), writes=False)
+
+    def task_names(self) -> Future[tuple[str, ...] | Refused]:
+        """The tasks that live workers have handlers for, as far as they tell."""
+
+        def read(backend: Backend) -> tuple[str, ...]:
+            return tuple(sorted({name for worker in backend.workers() for name in worker.tasks}))
+
+        return self._submit(read, writes=False)
+
+    def apply(self, command: Command, report: Callable[[int], bool] = lambda _done: True) -> Future[Applied | Refused]:
+        """Have a command carried out; `report` is called in the thread, see `Backend.apply`."""
+
+        def carry_out(backend: Backend) -> Applied:
+            return backend.apply(command, lambda done: report(done) and not self._stopped)
+
+        return self._submit(carry_out, writes=True)
+
+    def stop(self) -> None:
+        """End `run`; a command that goes on for long ends after its present piece, the others are refused."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Until stopped."""
+        while not self._stopped:
+            try:
+                errand = self._waiting.get(timeout=LOOK)
+            except Empty:
+                continue
+            if errand.future.set_running_or_notify_cancel():
+                errand.future.set_result(self._carry_out(errand))
+            if errand.writes:
+                # What changed is seen because the next reading says so; let that be now.
+                self._ended()
+        while not self._waiting.empty():
+            errand = self._waiting.get_nowait()
+            if errand.future.set_running_or_notify_cancel():
+                errand.future.set_result(Refused(OVER))
+
+    def _submit(self, run: Callable[[Backend], T], *, writes: bool) -> Future[T | Refused]:
+        errand = _Errand(run, Future[T | Refused](), writes)
+        try:
+            self._waiting.put_nowait(errand)
+        except Full:
+            errand.future.set_result(Refused(TOO_MANY))
+        return errand.future
+
+    def _carry_out(self, errand: _Errand[T]) -> T | Refused:
+        refusal = self._lock.refusal(self._clock()) if errand.writes else ""
+        backend = self._live()
+        if refusal or backend is None:
+            return Refused(refusal or NOT_CONNECTED)
+        try:
+            return errand.run(backend)
+        except StoreUnavailable as error:
+            # The reason first: the line may be cut.
+            unknown = "; whether it was done is not known, look before you do it again" if errand.writes else ""
+            return Refused(f"{error}{unknown}")
+        except TaskconsoleError as error:
+            return Refused(f"refused: {error}")
+        except Exception as error:  # noqa: BLE001 (a thread's traceback would land on the screen)
+            return Refused(f"failed: unexpected {type(error).__name__} in the backend")

@@ -1,0 +1,1 @@
+"""What operators type, as values: commands, tasks, schedules, moments."""
