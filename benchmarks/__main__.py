@@ -16,11 +16,17 @@ from benchmarks.measures import MEASURES
 from benchmarks.peer_systems import PEERS
 from benchmarks.report import Report
 from benchmarks.systems import System, our_loops, taskconsole
+from benchmarks.written import write
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def main() -> None:
     """Run what was asked for; exit with 1 when something gave no figure."""
     arguments = _arguments()
+    if arguments.write:
+        write(arguments.write, RESULTS)
+        return
     size = Size(quick=arguments.quick)
     with Bench(server=arguments.server) as bench:
         report = Report({**description(), **bench.settings(), "size": "quick" if size.quick else "whole"})
@@ -62,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--no-ours", dest="ours", action="store_false", help="measure the peers only")
     parser.add_argument("--cache", type=Path, default=cache, help="where the peers are installed (%(default)s)")
     parser.add_argument("--server", type=Path, help="the redis-server to use (default: the one on PATH)")
+    parser.add_argument("--write", type=Path, nargs="+", metavar="FILE", help="merge such files into RESULTS.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     if unknown := set(arguments.measures) - set(MEASURES):

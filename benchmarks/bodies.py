@@ -11,7 +11,7 @@ from benchmarks import recorder
 
 NAP = 0.001
 
-STEP = 0.2  # long enough to be killed in
+STEP = 1.0  # long enough to be killed in
 
 
 async def noop(_n: int) -> None:

@@ -289,13 +289,13 @@ def share(bench: Bench, system: System, _size: Size) -> Figures:
 
 
 def rerun(bench: Bench, system: System, _size: Size) -> Figures:
-    """SIGKILL of one of two workers, its children with it, in the midst of tasks of 0.2 s.
+    """SIGKILL of one of two workers, its children with it, in the midst of tasks of 1 s.
 
     Timed from the kill to the last start, in the survivor, of a task that the victim had begun and not ended.
     Lost: tasks that never ended while the system's own time to recover lasted (5 s where it has none). Run
     twice: starts beyond the first of each task.
     """
-    count = max(30, 6 * system.concurrency)
+    count = max(12, 6 * system.concurrency)
     bench.empty()
     with (
         bench.worker(system, samples=count) as one,

@@ -22,15 +22,19 @@ class Report:
         settings: What it was measured on and how.
         values: The figures by name and system, one value for each run.
         problems: What did not give a figure, with the reason.
+        systems: How each one was run.
     """
 
     settings: dict[str, str]
     values: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     problems: list[str] = field(default_factory=list)
+    systems: dict[str, str] = field(default_factory=dict)
     _ours: set[str] = field(default_factory=set)
 
     def add(self, system: System, figures: Figures) -> None:
         """Keep the figures of one run."""
+        patience = f"; after a SIGKILL {system.recovers:g} s were given" if system.recovers else ""
+        self.systems[system.name] = system.setting + patience
         if system.ours:
             self._ours.add(system.name)
         for name, value in figures.items():
@@ -66,7 +70,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a file."""
-        return {"settings": self.settings, "figures": self.rows(), "problems": self.problems}
+        return {"settings": self.settings, "systems": self.systems, "figures": self.rows(), "problems": self.problems}
 
     def as_text(self) -> str:
         """The settings, a table, the problems."""

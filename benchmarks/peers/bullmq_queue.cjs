@@ -37,7 +37,7 @@ const TASKS = {
   noop: async () => ran(),
   nap: async () => { await sleep(1); ran(); },
   stamp: async (since) => { if (samples.push(now() - since) === wanted) note({ samples }); },
-  step: async (n) => { note({ began: n }); await sleep(200); note({ ended: n }); },
+  step: async (n) => { note({ began: n }); await sleep(1000); note({ ended: n }); },
 };
 
 function work() {
