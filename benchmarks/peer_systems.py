@@ -34,7 +34,7 @@ def rq(cache: Path) -> System:
         can=frozenset({"one", "bulk"}),
         left=_sum("llen rq:queue:bench", "zcard rq:wip:bench", "zcard rq:scheduled:bench"),
         concurrency=1,
-        recovers=110,
+        recovers=150,
         scale=400,
     )
 
@@ -54,7 +54,7 @@ def celery(cache: Path) -> System:
         can=BLOCKING,
         left=_sum("llen bench", "hlen unacked"),
         concurrency=1,
-        recovers=60,
+        recovers=150,
         scale=150,
     )
 
@@ -87,7 +87,7 @@ def saq(cache: Path) -> System:
         worker=lambda _: ["-m", "saq", f"{module}.settings"],
         can=AWAITING,
         left=_sum("llen saq:bench:queued", "llen saq:bench:active"),
-        recovers=40,
+        recovers=100,
         scale=80,
     )
 
@@ -151,7 +151,7 @@ def taskiq_stream(cache: Path) -> System:
         "stream",
         setting="at least once, 100 at once, idle time-out 10 s",
         left=_left_of_stream,
-        recovers=40,
+        recovers=100,
     )
 
 
