@@ -51,6 +51,12 @@ LOOKED_FOR = 50
 SECONDS_A_PLACE = 1e-6
 """Of Redis, for looking at one place of a queue with payloads of some hundred bytes."""
 
+SECONDS_A_MEMBER = 1.5e-6
+"""Of Redis, for freeing one member of a sorted set."""
+
+WORTH_SAYING = 0.1
+"""Seconds of Redis."""
+
 WHILE_IT_WAITS = "can be undone only for tasks that no worker has claimed since"
 
 
@@ -80,7 +86,7 @@ class Foreseeing:
                 return self._rows(command, command.which)
             case Purge(queue=queue, state=state):
                 n = self._count(queue, state)
-                return Foreseen(text=f"purge {_tasks(n, state)} of {queue}", count=n)
+                return Foreseen(text=f"purge {_tasks(n, state)} of {queue}", count=n, cost=_cost_of_purging(n, state))
             case SignalWorker(worker=worker, wanted="quiet"):
                 warning = "only stopping it, and starting another, makes it claim again"
                 return Foreseen(text=f"have {worker} claim no more", warning=warning, undoable=False)
@@ -107,8 +113,11 @@ class Foreseeing:
             like = f" with {which.text[:60]!r}" if which.text else f" of the group {which.group}"
         else:
             n, like = self._count(which.queue, which.state), ""
-        steps = -(-n // MOST) if _goes_in_steps(command, which) else 1
-        cost = f"in {steps:,} steps of a few milliseconds each" if steps > 1 else ""
+        if _goes_in_steps(command, which):
+            steps = -(-n // MOST)
+            cost = f"in {steps:,} steps of a few milliseconds each" if steps > 1 else ""
+        else:
+            cost = _cost_of_purging(n, which.state)
         what = f"{_verb(command)} {_tasks(n, which.state)} of {which.queue}{like}{_to(command)}"
         return Foreseen(text=what, count=n, cost=cost, **_undo_of(command, {which.state}))
 
@@ -182,6 +191,17 @@ class Foreseeing:
 
 def _goes_in_steps(command: TaskCommand, which: Matching) -> bool:
     return not isinstance(command, DeleteTasks) or bool(which.text or which.group)
+
+
+def _cost_of_purging(n: int, state: State) -> str:
+    seconds = n * SECONDS_A_MEMBER
+    # A list is freed by the page.
+    if state is State.PENDING or seconds < WORTH_SAYING:
+        return ""
+    return (
+        f"nothing now; in ten minutes, when it is too late for undo, Redis frees them all at once, "
+        f"about {seconds:.1f} s, unless its lazyfree-lazy-expire is on"
+    )
 
 
 def _undo_of(command: TaskCommand, states: set[State]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Taking actions back, as far as the tasks have not moved on.
 
 What an action took away lies in the trash, and what it changed is remembered, for ten minutes; one script brings back
-at most a thousand tasks. Those that were put into a queue are looked for there, from the end at which they were put,
+at most some hundred tasks. Those that were put into a queue are looked for there, from the end at which they were put,
 a piece at a time: those that a worker has claimed since are not found, and are left to it.
 """
 

@@ -25,7 +25,8 @@ NEAR = 1_000
 KEEP_ARRIVAL = 86_400
 """Seconds in which it is known that moved tasks have arrived, should whoever moved them not have come to say so."""
 
-UNDO_BATCH = 1_000
+UNDO_BATCH = 250
+"""Tasks that one call brings back: some 2 ms of Redis."""
 
 DelayedShelf = Literal["delayed", "public"]
 """A set of delayed tasks: the queue's own, or the public one."""

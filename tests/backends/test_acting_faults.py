@@ -86,7 +86,7 @@ def census(raw):
     found: Counter[str] = Counter()
     for key in raw.scan_iter(count=1000):
         kind, content = dump_key(raw, key)
-        if key.decode() in TASKS or (b":trash:" in key and kind in {b"list", b"zset"}):
+        if (key.decode() in TASKS and kind in {b"list", b"zset"}) or (b":trash:" in key and kind in {b"list", b"zset"}):
             payloads = content if kind == b"list" else [payload for payload, _ in content]
             found.update(json.loads(payload)["id"] for payload in payloads if payload != TOMBSTONE)
     return found
@@ -501,3 +501,21 @@ def test_the_log_keeps_who_did_it_to_which_task_and_what_was_before(raw, backend
     told = logged(raw)
     assert (told["by"], told["n"], told["id"]) == (BY, 1, "t0")
     assert said in told["text"]
+
+
+@pytest.mark.parametrize("state", KEYS)
+@pytest.mark.parametrize(
+    "act", [ACTS["delete"], lambda which: Purge(queue="mail", state=which[0].state, agreed=9, by=BY)]
+)
+def test_what_cannot_come_back_because_something_else_is_in_its_place_stays_in_the_trash(raw, backend, act, state):
+    many(raw, state, 3)
+    applied = backend.apply(act(rows(backend, state, 2)))
+    left = 3 - applied.done
+    raw.delete(KEYS[state])
+    raw.set(KEYS[state], "something else")
+    with pytest.raises(StoreError, match=r"string|WRONGTYPE|type"):
+        backend.apply(Undo(done=applied.undo, by=BY))
+    assert sum(census(raw).values()) == applied.done
+    raw.delete(KEYS[state])
+    assert backend.apply(Undo(done=applied.undo, by=BY)).done == applied.done == 3 - left
+    assert len(everything(raw)[KEYS[state]]) == applied.done

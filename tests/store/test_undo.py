@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskconsole.store.keys import PUBLIC_DELAYED
-from taskconsole.store.operations import Undone
+from taskconsole.store.operations import UNDO_BATCH, Undone
 from tests.store.rig import EVENT, FAR, QUEUE, heard, listener
 from tests.store.test_operations import (
     delete,
@@ -251,11 +251,11 @@ def test_a_purge_of_half_undone_tasks_does_not_lose_them_when_new_ones_are_purge
 
 @pytest.mark.parametrize("state", ["pending", "delayed", "dead"])
 def test_an_undo_whose_answer_was_lost_answers_the_same_again(rig, state):
-    fill(rig, state, *(b"%d" % n for n in range(1_500)))
+    fill(rig, state, *(b"%d" % n for n in range(UNDO_BATCH + 100)))
     rig.run(purge(rig, state))
     fill(rig, state, b"new")
     calls = [rig.operations.undo(QUEUE, "t", own_token=f"u.{step}", event=EVENT) for step in (0, 1)]
-    for call, expected in zip(calls, [Undone("purge", 500, 1_000), Undone("purge", 0, 500)], strict=True):
+    for call, expected in zip(calls, [Undone("purge", 100, UNDO_BATCH), Undone("purge", 0, 100)], strict=True):
         assert rig.run(call) == rig.run(call) == expected
-    assert len(contents(rig, state)) == 1_501
+    assert len(contents(rig, state)) == UNDO_BATCH + 101
     assert rig.run(rig.operations.undo(QUEUE, "t", own_token="v.0", event=EVENT)) == Undone("undone", 0)

@@ -20,6 +20,14 @@ local function answer(...)
   if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'call', ARGV[9], 'answer', cjson.encode({...})) end
   return {...}
 end
+local function tasks_of(flat)
+  local members, scores = {}, {}
+  for i = 1, #flat, 2 do
+    members[#members + 1] = flat[i]
+    scores[#scores + 1] = flat[i + 1]
+  end
+  return members, scores
+end
 if not op then return {'', 0} end
 if op == 'undone' then return {'undone', 0} end
 if op == 'requeue' or op == 'run' or op == 'moved' then
@@ -43,17 +51,19 @@ elseif op == 'resume' then
 elseif op == 'reschedule' then
   local some = redis.call('ZRANGE', KEYS[3], 0, ARGV[1] - 1, 'WITHSCORES')
   if #some == 0 then return {'', 0} end
-  for i = 1, #some, 2 do
-    local score = redis.call('ZSCORE', target, some[i])
-    -- Out of memory Redis refuses a script until its first write frees something.
-    redis.call('ZREM', KEYS[3], some[i])
-    if score and tonumber(score) == tonumber(note.new) then
-      redis.call('ZADD', target, 'XX', some[i + 1], some[i])
-      back = back + 1
-    else
-      missed = missed + 1
+  local members, scores = tasks_of(some)
+  local now = redis.call('ZMSCORE', target, unpack(members))
+  local same = {}
+  for i, member in ipairs(members) do
+    if now[i] and tonumber(now[i]) == tonumber(note.new) then
+      same[#same + 1] = scores[i]
+      same[#same + 1] = member
     end
   end
+  back, missed = #same / 2, #members - #same / 2
+  -- Out of memory Redis refuses a script until its first write frees something.
+  redis.call('ZREM', KEYS[3], unpack(members))
+  if back > 0 then redis.call('ZADD', target, 'XX', unpack(same)) end
   left = redis.call('ZCARD', KEYS[3])
 else
   local there = redis.call('TYPE', KEYS[2]).ok
@@ -71,24 +81,28 @@ else
     back = size
   elseif there == 'list' then
     -- New tasks have come since: the old ones go to the right of them, in their order.
-    for _ = 1, tonumber(ARGV[1]) do
-      local payload = redis.call('LMOVE', KEYS[2], target, 'LEFT', 'RIGHT')
-      if not payload then break end
-      payloads[#payloads + 1] = payload
-    end
+    -- A removal must never be followed by a refused insertion.
+    local kind = redis.call('TYPE', target).ok
+    if kind ~= 'list' then return redis.error_reply('WRONGTYPE ' .. target .. ' holds a ' .. kind) end
+    payloads = redis.call('LRANGE', KEYS[2], 0, ARGV[1] - 1)
     back = #payloads
     left = size - back
+    redis.call('LTRIM', KEYS[2], back, -1)
+    redis.call('RPUSH', target, unpack(payloads))
   else
     local some = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1, 'WITHSCORES')
-    for i = 1, #some, 2 do
-      redis.call('ZREM', KEYS[2], some[i])
-      if redis.call('ZADD', target, 'NX', some[i + 1], some[i]) == 1 then
-        back = back + 1
-      else
-        missed = missed + 1
+    local members, scores = tasks_of(some)
+    local there_again = redis.call('ZMSCORE', target, unpack(members))
+    local gone = {}
+    for i, member in ipairs(members) do
+      if not there_again[i] then
+        gone[#gone + 1] = scores[i]
+        gone[#gone + 1] = member
       end
-      payloads[#payloads + 1] = some[i]
     end
+    payloads, back, missed = members, #gone / 2, #members - #gone / 2
+    redis.call('ZREM', KEYS[2], unpack(members))
+    if back > 0 then redis.call('ZADD', target, unpack(gone)) end
     left = redis.call('ZCARD', KEYS[2])
   end
   if note.state ~= 'dead' then
