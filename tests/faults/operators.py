@@ -148,7 +148,8 @@ class Operator:
     def _undo(self, command: Undo) -> None:
         with self._deeds.lock:
             deed = next(deed for deed in self._deeds.done if deed.undo is command.done)
-            deed.undone = min(deed.undone, self._now())
+            # The lines of the ledger are dated by the full millisecond.
+            deed.undone = min(deed.undone, int(self._now() * 1000) / 1000)
         applied = self.backend.apply(command)
         with self._deeds.lock:
             deed.back += applied.done
