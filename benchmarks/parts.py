@@ -65,7 +65,7 @@ async def claiming(bench: Bench) -> float:
     """CPU seconds of this process to claim and ack everything that is in the queue."""
     names = Namespace("")
     store, workers, wire = TaskStore(names), WorkerStore(names), AsyncWire(Settings(url=bench.url))
-    await wire.run(workers.register("bench", "parts", lease_ms=60_000, fields={}, event=b""))
+    await wire.run(workers.register("bench", "parts", lease_ms=60_000, fields={"host": "parts"}, event=b""))
     before, seq, held = time.process_time(), 0, list[bytes]()
     while True:
         seq += 1

@@ -23,7 +23,7 @@ def rq(cache: Path) -> System:
     module = f"{ROOT}.rq_simple"
     return System(
         name="rq",
-        setting="SimpleWorker, Retry(3), results off, maintenance every 10 s",
+        setting="SimpleWorker, Retry(3), job_timeout 10 s, results off, maintenance every 10 s",
         python=environment("rq", cache),
         producer=producer(module),
         worker=lambda _: [

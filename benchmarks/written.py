@@ -120,7 +120,7 @@ def _ratio(rows: Values, figure: str) -> str:
     best = max if of_figure[0]["better"] == "more" else min
     ours = [row["median"] for row in of_figure if row["system"].startswith("taskconsole")]
     peers = [row["median"] for row in of_figure if not row["system"].startswith("taskconsole")]
-    if not ours or not peers or not best(peers):
+    if of_figure[0]["unit"] == "tasks" or not ours or not peers or not best(peers):
         return ""
     return f"{shown(best(ours) / best(peers))}"
 

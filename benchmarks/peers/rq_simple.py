@@ -21,20 +21,24 @@ queue = Queue("bench", connection=connection)
 
 RETRY = Retry(max=3)
 
+# A SimpleWorker's task counts as abandoned a minute after its time-out, which is 180 s unless it is said.
+TIMEOUT = 10
+
 
 def put(task: str, argument: float, at: float | None = None) -> None:
     """Enqueue one task, now or for a time."""
     body = BLOCKING[task]
     if at is None:
-        queue.enqueue(body, argument, result_ttl=0, retry=RETRY)
+        queue.enqueue(body, argument, result_ttl=0, retry=RETRY, job_timeout=TIMEOUT)
     else:
-        queue.enqueue_at(dt.datetime.fromtimestamp(at, dt.UTC), body, argument, result_ttl=0, retry=RETRY)
+        when = dt.datetime.fromtimestamp(at, dt.UTC)
+        queue.enqueue_at(when, body, argument, result_ttl=0, retry=RETRY, job_timeout=TIMEOUT)
 
 
 def put_many(task: str, arguments: Iterable[int]) -> None:
     """Enqueue by the thousand."""
     body = BLOCKING[task]
-    calls = (Queue.prepare_data(body, [argument], result_ttl=0, retry=RETRY) for argument in arguments)
+    calls = (Queue.prepare_data(body, [argument], timeout=TIMEOUT, result_ttl=0, retry=RETRY) for argument in arguments)
     while some := list(itertools.islice(calls, 1000)):
         queue.enqueue_many(some)
 
