@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
+
 from benchmarks.bench import Bench, RunError
 from benchmarks.environments import NotInstalledError
 from benchmarks.machine import description
@@ -104,7 +106,7 @@ def _run(
             print(f"{name}, {system.name}, run {turn + 1} of {repeats} …", file=sys.stderr, flush=True)
             try:
                 report.add(system, measure.run(bench, system, size))
-            except RunError as reason:
+            except (RunError, psutil.NoSuchProcess) as reason:
                 report.problems.append(f"{name}, {system.name}: {reason}")
 
 

@@ -260,6 +260,8 @@ def idle(bench: Bench, system: System, size: Size) -> Figures:
         processes = family(worker)
         before = sum(sum(process.cpu_times()[:2]) for process in processes)
         commands = bench.commands_sent(seconds)
+        if any(not process.is_running() for process in processes):
+            raise RunError("a process of the worker ended while it was looked at")
         cpu = sum(sum(process.cpu_times()[:2]) for process in processes) - before
         full = [process.memory_full_info() for process in processes]
     return {
