@@ -12,7 +12,6 @@ from taskconsole.console.feed.link import Link, Phase
 from taskconsole.console.feed.queries import Around, AskAround
 from taskconsole.console.feed.rates import Trails
 from taskconsole.console.place import Place
-from taskconsole.console.text.format import count
 from taskconsole.console.text.lines import Tone, at_most, beside, rule
 from taskconsole.console.text.safe import safe
 from taskconsole.console.views.around import due_lines, why_lines, worker_lines
@@ -139,7 +138,7 @@ class QueuesView(TableView[QueueRow]):
         right = width - left - middle - 2
         value = None if self.answer is None else self.answer.value
         around = value if isinstance(value, Around) else None
-        place = f": why   {count(self.grid.cursor + 1)} of {count(self.grid.total)}"
+        place = f": why   {self.whereabouts}"
         # Six cells are the rule's own.
         name = at_most(safe(row.stats.name, 200), max(8, left - len(place) - 6), self.look.glyphs)
         waiting: list[Line] = [((" reading …" if self.answer is None else " not known", Tone.QUIET),)]

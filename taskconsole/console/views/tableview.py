@@ -184,10 +184,8 @@ class TableView(View, Generic[T]):
         if self._filter:
             of = f"{count(len(self.loaded()))} loaded of {count(self.total)}" if self.PAGED else count(self.total)
             spoken.append(f"filter {safe(self._filter.text, 60)}: {count(shown)} of {of}")
-        if self.grid.marks:
-            hidden = self.marked_out_of_sight
-            out_of_sight = f" ({count(hidden)} not in sight)" if hidden else ""
-            spoken.append(f"{count(len(self.grid.marks))} marked{out_of_sight}")
+        if self.grid.marks and self.TITLED:
+            spoken.append(self.marked)
         tone = Tone.TITLE
         if self.answer is not None and self.answer.error:
             spoken.append(safe(self.answer.error, 200))
@@ -199,16 +197,28 @@ class TableView(View, Generic[T]):
         text = " " + "   ".join([head, *spoken])
         self.title_line.show(((cell(text, width, glyphs=self.look.glyphs), tone),))
 
+    @property
+    def marked(self) -> str:
+        """How many rows are marked, in words."""
+        hidden = self.marked_out_of_sight
+        out_of_sight = f" ({count(hidden)} not in sight)" if hidden else ""
+        return f"{count(len(self.grid.marks))} marked{out_of_sight}"
+
+    @property
+    def whereabouts(self) -> str:
+        """Which of the rows is selected; how many are marked, where a title that comes would move the table."""
+        place = f"{count(self.grid.cursor + 1)} of {count(self.grid.total)}"
+        return f"{place}   {self.marked}" if self.grid.marks and not self.TITLED else place
+
     def paint_about(self) -> None:
         """The lines about the selected row."""
         row = self.grid.selected
         if row is None:
             self.about_lines.show()
             return
-        place = f"{count(self.grid.cursor + 1)} of {count(self.grid.total)}"
         width = self.size.width
-        name = at_most(safe(self.name_of(row), 200), max(8, width - len(place) - 12), self.look.glyphs)
-        head = rule(f"{name}   {place}", width, self.look.glyphs)
+        name = at_most(safe(self.name_of(row), 200), max(8, width - len(self.whereabouts) - 12), self.look.glyphs)
+        head = rule(f"{name}   {self.whereabouts}", width, self.look.glyphs)
         self.about_lines.show(head, *list(self.about(row, width))[: self.about_height - 1])
 
     def name_of(self, row: T) -> str:
@@ -280,6 +290,7 @@ class TableView(View, Generic[T]):
     def on_grid_marked(self) -> None:
         """Other rows are marked."""
         self.paint_title(len(self.grid.rows))
+        self.paint_about()
 
     def on_resize(self) -> None:
         """Lay out for the size."""
