@@ -91,6 +91,30 @@ class Event:
     """What takes the action back, for some minutes; empty when nothing can."""
 
 
+class _Named(msgspec.Struct):
+    """A task that a message of ours names."""
+
+    task: str = ""
+    id: str = ""
+    worker: str | None = None
+    ms: float | None = None
+    attempt: int = 0
+    text: str = ""
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
+    """A message of ours that names all its tasks and says no more, as nearly all do."""
+
+    event: str
+    at: float
+    tasks: list[_Named]
+    queue: str | None = None
+    n: int = 1
+    worker: str = ""
+
+
+_KINDS = {str(kind): kind for kind in EventKind}
+_quick = msgspec.json.Decoder(_Message).decode
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
 
@@ -105,6 +129,12 @@ def decode_event(raw: bytes, *, channel: str, now: float) -> list[Event]:
 
     Never raises: what is not ours becomes a `message` with its text (invalid UTF-8 escaped, cut at 4,096).
     """
+    found = _quickly(raw, channel) if len(raw) <= MAX_EVENT_BYTES else []
+    return found or _thoroughly(raw, channel, now)
+
+
+def _thoroughly(raw: bytes, channel: str, now: float) -> list[Event]:
+    """Whatever it is."""
     body: dict[str, Any] | None = None
     if raw[:1] == b"{" and len(raw) <= MAX_EVENT_BYTES:
         try:
@@ -153,6 +183,32 @@ def decode_event(raw: bytes, *, channel: str, now: float) -> list[Event]:
     if total > len(events):
         events.append(Event(**common, n=total - len(events), text="not named"))
     return events
+
+
+def _quickly(raw: bytes, channel: str) -> list[Event]:
+    """The same for a message as our own code writes it, in half of the time; nothing for any other."""
+    try:
+        message = _quick(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
+    kind, tasks = _KINDS.get(message.event), message.tasks
+    if kind is None or not 0 < message.n == len(tasks) <= MAX_NAMED:
+        return []
+    queue = channel.removesuffix("_channel") if message.queue is None else message.queue
+    return [
+        Event(
+            kind=kind,
+            at=message.at,
+            queue=queue,
+            task=named.task,
+            id=named.id,
+            worker=message.worker if named.worker is None else named.worker,
+            ms=named.ms,
+            attempt=named.attempt,
+            text=named.text,
+        )
+        for named in tasks
+    ]
 
 
 def _kind(body: dict[str, Any] | None) -> EventKind | None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskconsole.model import event as event_module
 from taskconsole.model.event import MAX_EVENT_BYTES, MAX_NAMED, EventKind, decode_event, encode_event
 from tests.model.test_task import HOSTILE, plain
 
@@ -87,3 +88,54 @@ def test_a_message_that_is_too_long_is_not_parsed():
     (event,) = decoded(raw)
     assert event.kind is EventKind.MESSAGE
     assert len(event.text) == 4096
+
+
+_ODD = st.sampled_from([None, 1, 2.5, "x", "", True, [], {}, -1, 1e300])
+_PLAIN = {
+    "task": st.sampled_from(["mail", ""]),
+    "id": st.text(max_size=3),
+    "ms": st.floats(0, 9) | st.integers(0, 9),
+    "attempt": st.integers(0, 5),
+    "worker": st.sampled_from(["w", ""]),
+}
+
+
+def _objects(fields, **required):
+    """Objects with some of these fields; now and then a value is of another type, or a field is of nobody's."""
+    return st.one_of(
+        st.fixed_dictionaries(required, optional=fields),
+        st.fixed_dictionaries(required, optional=dict.fromkeys((*fields, "by", "undo", "text", "zz"), _ODD)),
+    )
+
+
+@given(
+    _objects(
+        {"queue": st.sampled_from(["mail", ""]), "worker": st.just("w"), "by": st.just("ana@ops1")},
+        event=st.sampled_from(["done", "died", "message", "zz"]),
+        at=st.floats(0, 2e9) | st.integers(0, 9),
+        tasks=st.lists(_objects(_PLAIN), max_size=3),
+        n=st.integers(0, 3),
+    )
+)
+def test_what_is_read_quickly_is_read_as_everything_else_is(message):
+    raw = json.dumps(message).encode()
+    quickly = event_module._quickly(raw, "mail_channel")
+    assert quickly in ([], event_module._thoroughly(raw, "mail_channel", 9.0))
+
+
+def test_what_workers_publish_is_read_quickly():
+    raw = encode_event(EventKind.DONE, "mail", 5.0, [{"task": "send", "id": "a", "ms": 1.5, "worker": "w"}], 1)
+    assert event_module._quickly(raw, "mail_channel") == decode_event(raw, channel="mail_channel", now=9.0) != []
+
+
+def test_a_task_without_a_worker_is_the_worker_of_its_message():
+    message = {
+        "event": "done",
+        "at": 5.0,
+        "n": 2,
+        "worker": "w",
+        "tasks": [{"task": "a"}, {"task": "b", "worker": "v"}],
+    }
+    raw = json.dumps(message).encode()
+    assert [event.worker for event in event_module._quickly(raw, "mail_channel")] == ["w", "v"]
+    assert event_module._quickly(raw, "mail_channel") == event_module._thoroughly(raw, "mail_channel", 9.0)

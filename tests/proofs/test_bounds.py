@@ -12,7 +12,6 @@ import pytest
 
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
-from taskconsole.console.views.catalogue import VIEWS
 from taskconsole.model.state import State
 from tests.console.fake_backend import FakeBackend
 from tests.console.screens import running, text_of, until_shown
@@ -155,7 +154,7 @@ def test_a_full_tour_asks_for_nothing_without_a_bound(server, tmp_path):
         raw.config_resetstat()
         with Listening(server) as listening:
             tour = Tour(console, "mail")
-            for view in VIEWS:
+            for view in tour.views:
                 tour.open(view)
                 console.press(f"GgG/9\r{ESCAPE}y\x1b[6~\x1b[6~")
                 tour.ask(3 * ESCAPE)

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from taskconsole.console.views.catalogue import VIEWS
 from tests.console.pty_session import PtySession
 from tests.proofs.live import LiveConsole, bytes_of
 from tests.proofs.tour import ESCAPE, LENDING, Tour, offered
@@ -73,7 +72,7 @@ def test_what_a_second_and_a_key_cost(store_url, raw, tmp_path):
         console.settle(0.5)
         spent = {}
         tour = Tour(console, "q03")
-        for view in VIEWS if FULL else ("queues", "task"):
+        for view in tour.views if FULL else ("queues", "task"):
             tour.open(view)
             for action in offered(view):
                 for key in action.key.split(",") if action.id not in LENDING else ():

@@ -77,9 +77,14 @@ class Tour:
         left_out = VIEWS.keys() - self._places.keys()
         assert left_out == WITH_A_WORKER, "a view that no key opens, and that the tour does not know"
 
+    @property
+    def views(self):
+        """Those that one can come to."""
+        return list(self._places)
+
     def all(self):
         """Every view with its own keys; what works everywhere in one of them."""
-        for view in self._places:
+        for view in self.views:
             self.open(view)
             self.try_keys(view, offered(view))
         self.open("queues")
