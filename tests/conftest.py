@@ -29,6 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers of this file; keep the settings of whoever runs the tests out of them."""
     # Under nohup and some runners hang-ups are ignored, and every program that a test starts would inherit that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Programs in a pseudo-terminal are to see its size, not that of the terminal the tests run in.
+    os.environ.pop("COLUMNS", None)
+    os.environ.pop("LINES", None)
     os.environ["TASKCONSOLE_CONFIG"] = os.devnull
     config.addinivalue_line("markers", "key_leak: after the test, only keys of the declared set may lack a TTL")
     config.addinivalue_line("markers", "no_key_leak: leave that check out, e.g. for keys planted by the test")

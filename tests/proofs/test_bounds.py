@@ -171,7 +171,6 @@ def test_a_full_tour_asks_for_nothing_without_a_bound(server, tmp_path):
 @pytest.mark.pty
 def test_the_cost_that_is_shown_is_what_redis_counts(server, tmp_path):
     with closing(server.client()) as raw, LiveConsole(server.url, size=(160, 45), home=tmp_path) as console:
-        # Where a link is slow, as on a machine that has much to do, the header of fewer columns says that instead.
         console.until("cmd/s", 60)
         console.for_seconds(2)
         raw.config_resetstat()

@@ -15,8 +15,7 @@ from tests.proofs.tour import LEAVING, Tour, everywhere, offered
 
 FULL = os.environ.get("TASKCONSOLE_TEST_FULL") == "1"
 
-SIZES = [(80, 24), *([(160, 45), (60, 15), (40, 10)] if FULL else [])]
-"""By default one: below 60x15 the window has to be made larger for each answer, which takes its time."""
+SIZES = [(80, 24), (40, 10), *([(160, 45), (60, 15)] if FULL else [])]
 
 pytestmark = [pytest.mark.pty, pytest.mark.skipif(TMUX is None, reason="needs tmux")]
 
