@@ -234,10 +234,8 @@ def _go_to(view: View, parts: list[str]) -> GoTo:
 
 
 def _state(word: str) -> State:
-    try:
+    if word.lower() in set(State):
         return State(word.lower())
-    except ValueError:
-        pass
     synonym = _STATE_ALIASES.get(word.lower())
     hint = f": did you mean '{synonym}'?" if synonym else did_you_mean(word, State)
     raise CommandError(f"no state '{_shown(word)}'" + (hint or f"; the states are {', '.join(State)}"))
