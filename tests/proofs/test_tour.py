@@ -15,7 +15,7 @@ from tests.proofs.tour import LEAVING, Tour, everywhere, offered
 
 FULL = os.environ.get("TASKCONSOLE_TEST_FULL") == "1"
 
-SIZES = [(80, 24), (40, 10), *([(160, 45), (60, 15)] if FULL else [])]
+SIZES = [(80, 24), *([(160, 45), (60, 15), (40, 10)] if FULL else [])]
 
 pytestmark = [pytest.mark.pty, pytest.mark.skipif(TMUX is None, reason="needs tmux")]
 
