@@ -107,7 +107,7 @@ def test_failed_over_to_a_replica(server, raw, console, make_server):
         console.press("send_mail")
         console.settle()
         console.press("\r")
-        says(console, "READONLY")
+        says(console, "can't write against a read only")
         raw.replicaof("NO", "ONE")
     live(console)
     console.until(lambda: "REPLICA" not in console.text, PATIENCE)
@@ -197,7 +197,7 @@ def test_no_connection_is_left_for_it(server, raw, console):
     before = int(raw.config_get("maxclients")["maxclients"])
     raw.config_set("maxclients", 1)
     raw.client_kill_filter(skipme=True, _type="normal")
-    says(console, "max number of cl")
+    says(console, "max number of clients")
     raw.config_set("maxclients", before)
     live(console)
 
