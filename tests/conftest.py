@@ -9,11 +9,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
 
 from tests.lasting_keys import undeclared_keys
 from tests.servers import (
+    FULL,
     VARIABLE,
     PrivateServer,
     WorkerProcess,
@@ -23,6 +25,10 @@ from tests.servers import (
     given_url,
     server_under_test,
 )
+
+# The same examples for each run of one version of a test, so that a red run is red again; others at the size of a release.
+hypothesis.settings.register_profile("the same", derandomize=not FULL)
+hypothesis.settings.load_profile("the same")
 
 
 def pytest_configure(config: pytest.Config) -> None:

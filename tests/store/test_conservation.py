@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import pytest
@@ -47,8 +47,18 @@ MAX_DEATHS = 2
 KINDS = st.sampled_from(["bare", "bare", "bare", "other", "envelope"])
 """Payloads: two bare ones that come again and again, and envelopes, each with an id of its own."""
 
-Shelf = dict[bytes, bool]
-"""Payload to whether it is due."""
+
+class Time(NamedTuple):
+    """When a delayed task is due: a score that can come again, or the name of one that cannot."""
+
+    due: bool
+    score: str
+
+
+DUE, LATER = Time(True, "5"), Time(False, f"{FAR}")
+
+Shelf = dict[bytes, Time]
+"""Payload to its time."""
 
 
 @dataclass
@@ -77,10 +87,11 @@ class Note:
     op: str
     state: str = ""
     payload: bytes = b""
-    due: bool = False
-    new: bool = False
+    time: Time = DUE
+    new: Time = DUE
     note: bytes = b""
     trash: Any = None
+    tombstones: int = 0
 
 
 class Conservation(RuleBasedStateMachine):
@@ -98,7 +109,8 @@ class Conservation(RuleBasedStateMachine):
         self.paused: bytes | None = None
         self.workers: list[Hands] = []
         self.notes: dict[str, Note] = {}
-        self.accepted = self.finished = self.collapsed = self.removed = 0
+        self.accepted = self.finished = self.collapsed = 0
+        self.tombstones = 0  # as the queue's counters tell; no worker here takes off what it has passed over
         self.numbers = [0, 0]
         self.made = 0
         self.old: list[Call[Any]] = []
@@ -134,11 +146,11 @@ class Conservation(RuleBasedStateMachine):
             self.old.append(call)
         return answer
 
-    def place(self, shelf: Shelf, payload: bytes, *, due: bool, keep_time: bool = False) -> None:
+    def place(self, shelf: Shelf, payload: bytes, time: Time, *, keep_time: bool = False) -> None:
         if payload in shelf:
             self.collapsed += 1
         if not (keep_time and payload in shelf):
-            shelf[payload] = due
+            shelf[payload] = time
 
     def pick(self, i: int) -> Hands:
         return self.workers[i % len(self.workers)]
@@ -176,9 +188,9 @@ class Conservation(RuleBasedStateMachine):
     def delay(self, kind, client, due, lost):
         payload = self.payload(kind)
         self.numbers[client] += 1
-        moment = "5.0" if due else "+30"  # a step takes milliseconds
+        moment = "5.0" if due else "+30"  # from now: no two are the same
         call = self.rig.delay([(moment, payload)], seq=self.numbers[client], client=f"c{client}")
-        self.place(self.delayed, payload, due=due)
+        self.place(self.delayed, payload, DUE if due else Time(False, self.name()))
         assert self.run(call, lost=lost) == len(self.delayed)
         self.accepted += 1
 
@@ -191,8 +203,9 @@ class Conservation(RuleBasedStateMachine):
     @rule(kind=KINDS, due=st.booleans())
     def a_stranger_delays(self, kind, due):
         payload = self.payload(kind)
-        self.rig.raw.zadd(PUBLIC_DELAYED, {payload: 5 if due else FAR})
-        self.place(self.public, payload, due=due)
+        time = DUE if due else LATER
+        self.rig.raw.zadd(PUBLIC_DELAYED, {payload: time.score})
+        self.place(self.public, payload, time)
         self.accepted += 1
 
     # -- workers
@@ -259,7 +272,7 @@ class Conservation(RuleBasedStateMachine):
     def settle(self, i, kinds, stranger, lost):
         """Attempts fail. A worker may also report on what is no longer in its hands."""
         worker = [w for w in self.workers if w.known][i % sum(bool(w.known) for w in self.workers)]
-        failed = worker.known[: len(kinds)]
+        failed = [payload for payload in worker.known if payload != TOMBSTONE][: len(kinds)]  # those are no tasks
         items = [self.settlement(kind, payload) for kind, payload in zip(kinds, failed, strict=False)]
         if stranger:
             items.insert(0, Settlement("bury", b"stranger", b"stranger", 0.0, EVENT))
@@ -270,7 +283,7 @@ class Conservation(RuleBasedStateMachine):
             worker.known.remove(item.held)
             worker.held.remove(item.held)
             if item.kind == "retry":
-                self.delayed[item.kept] = item.delay == 0
+                self.delayed[item.kept] = Time(item.delay == 0, self.name())
             else:
                 self.dead.add(item.kept)
         assert self.run(call, lost=lost, counts=True) == stranger
@@ -280,7 +293,7 @@ class Conservation(RuleBasedStateMachine):
             kept = buried(payload, reason="r", error=None, worker="w", at=1.0, new_id=self.name())
             return Settlement("bury", payload, kept, 0.0, EVENT)
         kept = retried(payload, attempt=2, error=None, new_id=self.name())
-        while kept in self.delayed:  # a tombstone or a second failure of the same envelope
+        while kept in self.delayed:  # a second failure of the same envelope
             kept = retried(payload, attempt=self.made, error={"n": self.name()}, new_id=self.name())
         return Settlement("retry", payload, kept, 0.0 if kind == "retry now" else 1000.0, EVENT)
 
@@ -364,6 +377,8 @@ class Conservation(RuleBasedStateMachine):
         assert self.refused(worker, calls[what])
 
     def judged(self, payload: bytes) -> TakenBack:
+        if payload == TOMBSTONE:
+            return TakenBack("queue", payload, payload)
         kept, deaths = redelivered(payload)
         if deaths < MAX_DEATHS:
             return TakenBack("queue", payload, kept)
@@ -385,7 +400,7 @@ class Conservation(RuleBasedStateMachine):
         shelf = self.public if public else self.delayed
         key = PUBLIC_DELAYED if public else self.rig.keys.delayed
         # Members of one score come in the order of their bytes; which have the older score, Redis knows best.
-        order = [p for p in self.rig.shelf(key) if shelf[p]][:limit]
+        order = [p for p in self.rig.shelf(key) if shelf[p].due][:limit]
         promoted = self.rig.run(self.rig.tasks.promote(key, QUEUE, limit=limit))
         assert promoted.moved == len(order)
         self.promoted(shelf, order)
@@ -394,7 +409,7 @@ class Conservation(RuleBasedStateMachine):
     @rule(i=st.integers(0, 9), lost=st.booleans())
     def transfer(self, i, lost):
         named = sorted(self.public)[i % len(self.public) :]
-        order = [p for p in named if self.public[p]]
+        order = [p for p in named if self.public[p].due]
         call = self.rig.tasks.transfer(PUBLIC_DELAYED, QUEUE, [*named, b"gone"])
         assert self.run(call, lost=lost, keep=False, counts=True) == len(order)
         self.promoted(self.public, order)
@@ -424,9 +439,12 @@ class Conservation(RuleBasedStateMachine):
         keys = self.rig.keys
         assert self.rig.raw.lrange(QUEUE, 0, -1) == self.queue
         assert self.rig.raw.get(keys.paused) == self.paused
+        assert int(self.rig.raw.hget(keys.stats, "tombstones") or 0) == self.tombstones
         now = self.rig.now()
         for key, shelf in ((keys.delayed, self.delayed), (PUBLIC_DELAYED, self.public)):
-            assert {p: due <= now for p, due in self.rig.shelf(key).items()} == shelf
+            assert {p: due <= now for p, due in self.rig.shelf(key).items()} == {
+                p: time.due for p, time in shelf.items()
+            }
         assert set(self.rig.shelf(keys.dead)) == self.dead
         for worker in self.workers:
             assert self.rig.held(worker.id) == worker.held
@@ -490,14 +508,14 @@ class ConservationWithOperators(Conservation):
         token = self.name()
         shelf = self.set_of(state)
         payload = b"gone" if gone or not shelf else sorted(shelf)[i % len(shelf)]
-        time = "5" if due else f"{FAR}"
-        call = self.rig.operations.reschedule(QUEUE, [payload], time, token=token, event=EVENT, shelf=state)
+        time = DUE if due else LATER
+        call = self.rig.operations.reschedule(QUEUE, [payload], time.score, token=token, event=EVENT, shelf=state)
         if payload not in shelf:
             assert self.run(call, keep=False).count == 0
             return
         assert self.run(call, lost=lost).count == 1
-        self.notes[token] = Note("reschedule", state=state, payload=payload, due=shelf[payload], new=due)
-        shelf[payload] = due
+        self.notes[token] = Note("reschedule", state=state, payload=payload, time=shelf[payload], new=time)
+        shelf[payload] = time
 
     @rule(
         i=st.integers(0, 9),
@@ -514,8 +532,11 @@ class ConservationWithOperators(Conservation):
             assert self.run(call, keep=False).count == 0
             return
         assert self.run(call, lost=lost).count == 1
-        due = bool(self.dead.discard(payload)) if state == "dead" else shelf.pop(payload)
-        self.notes[token] = Note("delete", state=state, payload=payload, due=due)
+        self.notes[token] = note = Note("delete", state=state, payload=payload)
+        if state == "dead":
+            self.dead.remove(payload)
+        else:
+            note.time = shelf.pop(payload)
 
     @rule(i=st.integers(0, 9), off=st.integers(-3, 3), gone=st.booleans(), lost=st.booleans())
     def delete_pending(self, i, off, gone, lost):
@@ -536,6 +557,7 @@ class ConservationWithOperators(Conservation):
             self.queue.remove(payload)
         else:
             self.queue[index] = TOMBSTONE
+            self.tombstones += 1
         self.notes[token] = Note("delete", state="pending", payload=payload)
 
     @rule(
@@ -567,11 +589,14 @@ class ConservationWithOperators(Conservation):
         token = self.name()
         there: Any = {"pending": self.queue, "delayed": self.delayed, "dead": self.dead}[state]
         call = self.rig.operations.purge(QUEUE, state, token=token, event=EVENT, at_most=at_most)
-        if not there or (at_most is not None and len(there) > at_most):
-            assert self.run(call, keep=False) == (not there, len(there))
+        tombstones = min(self.tombstones, len(there)) if state == "pending" else 0
+        tasks = len(there) - tombstones
+        if not there or (at_most is not None and tasks > at_most):
+            assert self.run(call, keep=False) == (not there, tasks)
             return
-        assert self.run(call, lost=lost) == (True, len(there))
-        self.notes[token] = Note("purge", state=state, trash=there.copy())
+        assert self.run(call, lost=lost) == (True, tasks)
+        self.tombstones -= tombstones
+        self.notes[token] = Note("purge", state=state, trash=there.copy(), tombstones=tombstones)
         there.clear()
 
     @precondition(lambda self: self.notes)
@@ -604,18 +629,19 @@ class ConservationWithOperators(Conservation):
                 self.paused = None if op == "pause" else note.note
             case "reschedule":
                 shelf = self.set_of(note.state)
-                if shelf.get(note.payload) is not note.new:
+                if shelf.get(note.payload) != note.new:
                     note.op = "undone"
                     return Undone("changed", 0)
-                shelf[note.payload] = note.due
+                shelf[note.payload] = note.time
             case "delete" if note.state == "pending":
                 self.queue.append(note.payload)
             case "delete" if note.state != "dead":
-                self.place(self.set_of(note.state), note.payload, due=note.due, keep_time=True)
+                self.place(self.set_of(note.state), note.payload, note.time, keep_time=True)
             case "delete":
                 self.dead.add(note.payload)
             case "purge":
                 left = self.bring_back(note)
+                self.tombstones += 0 if left else note.tombstones
         if not left:
             note.op = "undone"
         return Undone(op, left)
@@ -635,7 +661,7 @@ class ConservationWithOperators(Conservation):
             some = list(note.trash)
         for payload in some:
             if note.state == "delayed":
-                self.place(self.delayed, payload, due=note.trash.pop(payload), keep_time=True)
+                self.place(self.delayed, payload, note.trash.pop(payload), keep_time=True)
             else:
                 note.trash.discard(payload)
                 self.dead.add(payload)
