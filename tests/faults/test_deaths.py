@@ -82,10 +82,11 @@ def test_f03_a_worker_that_is_told_to_end_under_load_loses_and_repeats_nothing(r
     assert longest <= grace + 3
 
 
+@pytest.mark.any_server
 def test_f03_tasks_that_outlast_the_grace_period_go_back_at_once(raw, spawn, producer, ledger):
     grace = 0.5
     worker = spawn(concurrency=4, grace=grace)
-    producer.work(6, 3)
+    producer.work(6, 2)
     wait_until(lambda: ledger.length() == 4, 5, "four run")
     before = time.monotonic()
     assert worker.stop(grace + 5) == 0
@@ -102,6 +103,7 @@ def test_f03_tasks_that_outlast_the_grace_period_go_back_at_once(raw, spawn, pro
     assert (report.lost, report.repeated) == (0, 4)
 
 
+@pytest.mark.any_server
 def test_f36_a_worker_whose_terminal_is_gone_loses_and_repeats_nothing(raw, spawn, producer, ledger):
     worker = spawn(concurrency=4)
     producer.work(400, 0.005)
@@ -116,6 +118,7 @@ def test_f36_a_worker_whose_terminal_is_gone_loses_and_repeats_nothing(raw, spaw
     assert (report.lost, report.strangers, report.repeated) == (0, 0, 0)
 
 
+@pytest.mark.any_server
 def test_f36_a_worker_that_is_to_outlive_its_terminal_does(raw, spawn, producer, ledger):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does; a child inherits it
     try:
@@ -128,6 +131,7 @@ def test_f36_a_worker_that_is_to_outlive_its_terminal_does(raw, spawn, producer,
     assert worker.running
 
 
+@pytest.mark.any_server
 def test_f03_a_second_signal_ends_a_worker_at_once_and_loses_nothing(raw, spawn, producer, ledger):
     worker = spawn(concurrency=2, grace=60)
     producer.work(2, 1.5)
@@ -144,6 +148,7 @@ def test_f03_a_second_signal_ends_a_worker_at_once_and_loses_nothing(raw, spawn,
     assert (report.lost, report.repeated) == (0, 2)
 
 
+@pytest.mark.any_server
 def test_a_worker_is_quieted_and_stopped_from_afar(raw, spawn, producer, ledger):
     worker = spawn(concurrency=2)
     own = worker.ids[QUEUE]

@@ -19,6 +19,8 @@ from tests.faults import app as tasks
 from tests.faults.conftest import only_full, sized
 from tests.servers import FULL, wait_until
 
+pytestmark = pytest.mark.any_server
+
 QUEUE = "task_queue"
 KEYS = Namespace().of(QUEUE)
 
@@ -72,7 +74,7 @@ def test_f31_payloads_of_any_size_and_shape_stop_nobody(raw, spawn, producer, le
 @pytest.mark.timeout(400)
 def test_f32_a_crowd_due_in_the_same_second_is_moved_in_portions(make_server, make_producer, spawn, ledger):
     server = make_server()
-    number = sized(4_000, 100_000)
+    number = sized(2_000, 100_000)
     with server.client() as client:
         workers = [spawn(url=server.url, concurrency=50) for _ in range(2)]
         due = time.time() + 3

@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from taskconsole.model.firing import CAP, ON_TIME, encode_position, replace_position
+from tests.faults.conftest import only_full, sized
 from tests.faults.schedulers import (
     KEYS,
     QUEUE,
@@ -43,9 +44,11 @@ from tests.faults.schedulers import (
 )
 from tests.servers import FULL, PrivateServer, wait_until
 
+pytestmark = pytest.mark.any_server
+
 Start = Callable[..., SchedulerProcess]
 
-SCHEDULES_AWAY = 10_000 if FULL else 600
+SCHEDULES_AWAY = sized(240, 10_000)
 
 HOURS = 3600.0
 
@@ -201,6 +204,7 @@ def test_f27_three_hours_without_a_scheduler(raw, store_url, start, schedulers):
     catch_up(raw, start, store_url, due, schedulers)
 
 
+@only_full
 @pytest.mark.timeout(600)
 def test_f27_three_hours_without_a_scheduler_by_a_clock_that_is_moved(make_server, start, tmp_path, monkeypatch):
     """Fewer schedules than above: every look at the clock costs this Redis the reading of a file."""
@@ -213,7 +217,7 @@ def test_f27_three_hours_without_a_scheduler_by_a_clock_that_is_moved(make_serve
 
 
 @pytest.mark.timeout(180)
-def test_f10_a_redis_that_is_killed_under_five_schedulers(make_server, start):
+def test_f10_a_redis_that_is_killed_under_several_schedulers(make_server, start):
     """Shorter than five seconds away is nothing but late; from there on each policy decides about the outage."""
     server: PrivateServer = make_server(append_only=True, settings={"appendfsync": "always"})
     definitions = {
@@ -223,13 +227,14 @@ def test_f10_a_redis_that_is_killed_under_five_schedulers(make_server, start):
     }
     with server.client() as client:
         write(client, definitions)
-    schedulers = [start(server.url) for _ in range(5)]
+    schedulers = [start(server.url) for _ in range(sized(3, 5))]
     with server.client() as client:
         all_placed(client, len(definitions))
         first = math.ceil(now(client)) + 1.0
         wait_for_moment(client, first + 3.01)
     outages = []
-    for length in (0.0, 1.5, 8.0):
+    lengths = (0.0, 1.5, 8.0) if FULL else (0.0, 6.0)
+    for length in lengths:
         server.kill()
         killed = time.time()
         wait_until(lambda killed=killed, length=length: time.time() >= killed + length, 20, "it was away so long")
@@ -248,7 +253,9 @@ def test_f10_a_redis_that_is_killed_under_five_schedulers(make_server, start):
     due = seconds_between(definitions, first, last)
     for policy in ("none", "one", "all"):
         ours = {name: instants for name, instants in due.items() if name.startswith(policy)}
-        made = tally(f"F-10 3 x SIGKILL of Redis, catch_up {policy}", [f for f in found if f.name in ours], ours)
+        made = tally(
+            f"F-10 {len(lengths)} x SIGKILL of Redis, catch_up {policy}", [f for f in found if f.name in ours], ours
+        )
         assert (made.double, made.strangers) == (0, 0)
         missing = {(n, i) for n, instants in ours.items() for i in instants} - {(f.name, f.instant) for f in found}
         assert len(missing) >= sum(record.n for name in ours for record in records[name])
