@@ -90,7 +90,10 @@ class Fetcher:
                 await asyncio.sleep(1.0)
 
     async def run_once(self) -> int:
-        """Wait for room, ask each queue once; when all were empty, wait for a task. Returns how many were claimed."""
+        """Wait for room, ask each queue at which nobody waits; when all were empty, wait for a task.
+
+        Returns how many were claimed.
+        """
         await self._wait_for_room()
         if self._stopping:
             return 0
@@ -103,10 +106,13 @@ class Fetcher:
                     self._refused(lane, error)
                     await asyncio.sleep(PAUSED_POLL)
         for i in self._options.queues.order():
+            lane = self._lanes[i]
+            if lane in self._waiters:
+                continue  # Redis would have answered if there was anything
             asked = self.appetite()
             if asked <= 0:
                 return claimed
-            claimed += await self._claim(self._lanes[i], asked)
+            claimed += await self._claim(lane, asked)
         if claimed == 0 and not self._options.burst:
             claimed = await self._wait_for_task()
         return claimed

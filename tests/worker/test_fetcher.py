@@ -186,6 +186,23 @@ async def test_a_steady_load_on_one_queue_does_not_hide_what_a_more_important_on
         assert len(rig.pending("low")) > 20
 
 
+async def test_queues_at_which_it_waits_are_not_asked_when_a_task_comes_to_another(make_rig):
+    rig = make_rig("one", "two", "three", "four", "five")
+    tasks = Tasks(rig)
+    async with rig.working():
+        await rig.blocked(5)
+        before = rig.raw.info("commandstats")["cmdstat_evalsha"]["calls"]
+        for i in range(20):
+            await rig.blocked(5)
+            rig.raw.lpush("three", quick(str(i)))
+            await eventually(lambda i=i: str(i) in tasks.ended)
+            await eventually(lambda: rig.held(rig.lanes[2]) == [])
+        calls = rig.raw.info("commandstats")["cmdstat_evalsha"]["calls"] - before
+    # One that looks for more behind the task, one that acknowledges it; now and then another.
+    print(f"{calls} scripts for 20 tasks")
+    assert calls <= 3 * 20
+
+
 async def test_a_blocking_move_made_for_a_lane_that_was_fenced_meanwhile_runs_nothing_twice(rig, tasks):
     async with rig.working():
         await rig.blocked()
