@@ -119,15 +119,17 @@ class Bench:
         """
         with ExitStack() as running:
             more = dict(environment or {})
+            slots = concurrency or system.concurrency
             extra = {
                 "BENCH_MARKS": json.dumps(list(marks)),
                 "BENCH_SAMPLES": str(samples),
                 "BENCH_SINCE": str(since),
+                "BENCH_CONCURRENCY": str(slots),
                 **more,
             }
             command: list[str | Path] = [
                 system.python,
-                *self._filled(system.worker(concurrency or system.concurrency)),
+                *self._filled(system.worker(slots)),
             ]
             if scheduler and system.scheduler:
                 running.enter_context(self._process([system.python, *system.scheduler], more, self.cores.beat))

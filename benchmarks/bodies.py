@@ -36,6 +36,10 @@ async def step(n: int) -> None:
 AWAITED: dict[str, Callable[[Any], Awaitable[None]]] = {"noop": noop, "nap": nap, "stamp": stamp, "step": step}
 
 
+async def minute(*_: Any) -> None:
+    recorder.sample(time.time())
+
+
 def blocking_noop(_n: int) -> None:
     recorder.ran()
 
@@ -53,6 +57,10 @@ def blocking_step(n: int) -> None:
     recorder.note(began=n)
     time.sleep(STEP)
     recorder.note(ended=n)
+
+
+def blocking_minute(*_: Any) -> None:
+    recorder.sample(time.time())
 
 
 BLOCKING: dict[str, Callable[[Any], None]] = {

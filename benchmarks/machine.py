@@ -68,7 +68,15 @@ def description() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "libraries": ", ".join(f"{name} {_version(name)}" for name in LIBRARIES),
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "priority": _priority(),
     }
+
+
+def _priority() -> str:
+    """How this process, and with it everything that it starts, takes its turns beside other work."""
+    if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) == os.SCHED_OTHER:
+        return "ordinary"
+    return f"real time, {os.sched_getparam(0).sched_priority}"
 
 
 def _version(name: str) -> str:

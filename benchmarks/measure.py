@@ -21,8 +21,8 @@ QUEUES = frozenset(PEERS) - {"apscheduler"}
 SCHEDULERS = frozenset({"apscheduler", "arq"})
 """Those that are measured for schedules of every second, which the others do not have."""
 
-EACH_MINUTE = SCHEDULERS | {"taskiq-stream", "huey"}
-"""Those with schedules of every minute in their app."""
+EACH_MINUTE = frozenset(PEERS) - {"dramatiq"}
+"""Those with crons of every minute."""
 
 NOBODY = frozenset[str]()
 
@@ -50,9 +50,9 @@ class Size:
 
     quick: bool = False
 
-    def of(self, whole: int, quick: int, system: System | None = None) -> int:
-        """A number of tasks, scaled down for systems that would take minutes."""
-        return max(200, (quick if self.quick else whole) // (system.scale if system else 1))
+    def of(self, whole: int, quick: int, scale: int = 1) -> int:
+        """A number of tasks, so many times fewer for systems that would take minutes."""
+        return max(200, (quick if self.quick else whole) // scale)
 
 
 @dataclass(frozen=True, slots=True)

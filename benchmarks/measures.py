@@ -44,9 +44,11 @@ FIGURES = {
     "idle PSS": Figure("MB", "less"),
     "idle commands": Figure("1/s", "less", 2.0),
     "idle CPU": Figure("%", "less", 0.3),
-    "drain at 10 k": Figure("tasks/s", "more"),
-    "drain with a large backlog": Figure("tasks/s", "more"),
-    "large backlog / 10 k": Figure("ratio", "more", 0.8),
+    "small backlog": Figure("tasks", "more"),
+    "small backlog: drain": Figure("tasks/s", "more"),
+    "large backlog": Figure("tasks", "more"),
+    "large backlog: drain": Figure("tasks/s", "more"),
+    "large backlog / small": Figure("ratio", "more", 0.8),
     "busier of two workers": Figure("% of tasks", "less", 60),
     "24 one-second tasks, two workers": Figure("s", "less", 3.5),
     "SIGKILL to re-run": Figure("s", "less", 25),
@@ -62,16 +64,23 @@ START = 3.0  # seconds that two workers are given to start
 
 BITE = 0.05  # seconds into its first task that a worker is killed
 
+AT_ONCE = 10  # tasks of a worker that will be killed
+
+TRICKLE = 2.0  # seconds between two new tasks while a survivor is waited for
+
+CALM = 5.0  # seconds without a task's end after which no more are expected
+
 
 def drain(bench: Bench, system: System, size: Size) -> Figures:
     """No-op tasks through one worker process.
 
     Timed from the first run to the last, as the tasks themselves see it, with the backlog complete before the
     worker starts. Redis must be empty within 10 s after. Events, statistics and a time limit per task are on;
-    nobody listens to the events. The worker's CPU is of the same time, without a parent that hands tasks to it;
-    that of Redis, and the commands it ran (those of scripts too), count from the worker's start.
+    nobody listens to the events. The worker's CPU is of the same time, a parent that hands tasks to it included
+    (as seen from outside, to some 30 ms); that of Redis, and the commands it ran (those of scripts too), count
+    from the worker's start.
     """
-    count = size.of(400_000, 40_000, system)
+    count = size.of(400_000, 40_000, system.scale)
     drained = _drain(bench, system, count)
     return {
         "drain no-op": drained.rate,
@@ -86,7 +95,7 @@ def drain_two(bench: Bench, system: System, size: Size) -> Figures:
 
     Timed while both work, by the marks that each sets after every hundredth of the tasks.
     """
-    count = size.of(800_000, 100_000, system)
+    count = size.of(800_000, 100_000, system.scale)
     marks = range(1, count + 1, max(1, count // 100))
     bench.empty()
     bench.produce(system, "fill", count)
@@ -109,29 +118,36 @@ def drain_two(bench: Bench, system: System, size: Size) -> Figures:
 def drain_watched(bench: Bench, system: System, size: Size) -> Figures:
     """The same as `drain` while somebody listens to the queue's events (on Redis' core, unread)."""
     with bench.listener("bench_channel"):
-        drained = _drain(bench, system, size.of(400_000, 40_000, system))
+        drained = _drain(bench, system, size.of(400_000, 40_000, system.scale))
     return {"drain no-op, watched": drained.rate}
 
 
 def drain_nap(bench: Bench, system: System, size: Size) -> Figures:
     """Tasks that sleep 1 ms (asynchronously where the system can), timed as in `drain`."""
-    return {"drain 1 ms sleep": _drain(bench, system, size.of(100_000, 20_000, system), "nap").rate}
+    return {"drain 1 ms sleep": _drain(bench, system, size.of(100_000, 20_000, system.scale), "nap").rate}
 
 
 def backlog(bench: Bench, system: System, size: Size) -> Figures:
-    """No-op tasks out of a backlog of 10 k, and out of one of 1 M (100 k when quick).
+    """No-op tasks out of a small backlog, and out of a large one.
 
-    Timed from run 1,000 to run 10,000, and to run 100,000 (10,000) of the large one. Both are smaller
-    for a peer that would take minutes, by the same factor (`System.scale`; 200 tasks at least).
+    Ours 10 k and 1 M (100 k when quick), timed from run 1,000 to run 10,000 and to run 100,000 (10,000). A peer
+    gets about a second's work, 2,000 tasks at least, and 100 k (20 k), which takes it a minute to enqueue;
+    timed over the last nine tenths of the small number in both.
     """
-    few = size.of(10_000, 10_000, system)
-    count = size.of(1_000_000, 100_000, system)
+    if system.ours:
+        few, many = 10_000, size.of(1_000_000, 100_000)
+        counted = many // 10
+    else:
+        few, many = max(2_000, 200_000 // system.scale), size.of(100_000, 20_000)
+        counted = few
     small = _drain(bench, system, few, between=(few // 10, few)).rate
-    large = _drain(bench, system, count, between=(few // 10, max(few, count // 10))).rate
+    large = _drain(bench, system, many, between=(few // 10, counted)).rate
     return {
-        "drain at 10 k": small,
-        "drain with a large backlog": large,
-        "large backlog / 10 k": large / small,
+        "small backlog": few,
+        "small backlog: drain": small,
+        "large backlog": many,
+        "large backlog: drain": large,
+        "large backlog / small": large / small,
     }
 
 
@@ -154,16 +170,24 @@ def _drain(
     bench.produce(system, "fill", count, task)
     before, calls = bench.redis_cpu(), bench.calls()
     with bench.worker(system, marks=marks) as worker:
+        (first, *_) = bench.wait(bench.marks, worker, "the first has run")
+        others = _cpu_of_others(worker, first["pid"])
         first, last = bench.wait(lambda: all_of(bench.marks(), 2), worker, "all have run")
+        others = _cpu_of_others(worker, first["pid"]) - others
         redis_cpu, calls = bench.redis_cpu() - before, bench.calls() - calls
         if between is None:
             bench.wait(lambda: system.left(bench.client) == 0, worker, "Redis is empty after the last run", 10)
     return Drained(
         rate=(last["mark"] - first["mark"]) / (last["at"] - first["at"]),
-        worker_cpu=last["cpu"] - first["cpu"],
+        worker_cpu=last["cpu"] - first["cpu"] + others,
         redis_cpu=redis_cpu,
         calls=calls,
     )
+
+
+def _cpu_of_others(worker: Process, pid: int) -> float:
+    """CPU seconds of the worker's processes but the one that runs the tasks, which tells its own exactly."""
+    return sum(sum(process.cpu_times()[:2]) for process in family(worker) if process.pid != pid)
 
 
 def pickup(bench: Bench, system: System, size: Size) -> Figures:
@@ -200,17 +224,18 @@ def _warm_up(bench: Bench, system: System, worker: Process) -> None:
 def enqueue(bench: Bench, system: System, size: Size) -> Figures:
     """No-op tasks enqueued by one client process with no worker: one by one, from 100 coroutines, in bulk.
 
+    10,000, 200,000 and 300,000 tasks (when quick 2,000, 20,000, 100,000); of the larger numbers peers get a tenth.
     Timed around the calls alone; the connection is made within the first. CPU is the client's.
     """
     figures: Figures = {}
+    many = 1 if system.ours else 10
     ways = {
-        "one": ("enqueue one by one", 40_000, 4_000),
-        "concurrent": ("enqueue concurrent", 200_000, 20_000),
-        "bulk": ("enqueue bulk", 300_000, 100_000),
+        "one": ("enqueue one by one", size.of(10_000, 2_000)),
+        "concurrent": ("enqueue concurrent", size.of(200_000, 20_000, many)),
+        "bulk": ("enqueue bulk", size.of(300_000, 100_000, many)),
     }
-    for way, (name, whole, quick) in ways.items():
+    for way, (name, count) in ways.items():
         if way in system.can:
-            count = size.of(whole, quick, system)
             bench.empty()
             took = bench.produce(system, way, count)
             figures[name] = count / took["seconds"]
@@ -220,7 +245,7 @@ def enqueue(bench: Bench, system: System, size: Size) -> Figures:
 
 def memory(bench: Bench, system: System, size: Size) -> Figures:
     """Growth of Redis' used memory by no-op tasks that wait, each; for ours also by bare payloads `noop`."""
-    count = min(50_000, size.of(50_000, 10_000, system) * 10)
+    count = min(50_000, size.of(50_000, 10_000, system.scale) * 10)
     figures = {"Redis bytes per task": _bytes_each(bench, count, lambda: bench.produce(system, "fill", count))}
     if system.ours:
         figures["Redis bytes per bare payload"] = _bytes_each(
@@ -291,17 +316,19 @@ def share(bench: Bench, system: System, _size: Size) -> Figures:
 
 
 def rerun(bench: Bench, system: System, _size: Size) -> Figures:
-    """SIGKILL of one of two workers, its children with it, in the midst of tasks of 1 s.
+    """SIGKILL of one of two workers, its children with it, in the midst of tasks of 1 s, up to 10 at once each.
 
     Timed from the kill to the last start, in the survivor, of a task that the victim had begun and not ended.
-    Lost: tasks that never ended while the system's own time to recover lasted (5 s where it has none). Run
-    twice: starts beyond the first of each task.
+    A no-op is enqueued every 2 s meanwhile, for some look at what was abandoned only when there is something
+    new. Lost: tasks that had not ended when the system's own time to recover was over and 5 s had passed without
+    an end. Run twice: starts beyond the first of each task.
     """
-    count = max(12, 6 * system.concurrency)
+    at_once = min(AT_ONCE, system.concurrency)
+    count = max(12, 6 * at_once)
     bench.empty()
     with (
-        bench.worker(system, samples=count) as one,
-        bench.worker(system, samples=count, core=bench.cores.redis) as other,
+        bench.worker(system, concurrency=at_once) as one,
+        bench.worker(system, concurrency=at_once, core=bench.cores.redis) as other,
     ):
         time.sleep(START)
         bench.produce(system, "fill", count, "step", beat=True)
@@ -311,8 +338,7 @@ def rerun(bench: Bench, system: System, _size: Size) -> Figures:
         time.sleep(BITE)
         killed = time.time()
         kill(victim)
-        patience = 5.0 if system.recovers is None else system.recovers
-        missing = _unfinished(bench, count, killed + patience, survivor)
+        missing = _unfinished(bench, system, count, killed + (system.recovers or 0.0), survivor)
     began, ended = bench.notes("began"), bench.notes("ended")
     held = {note["began"] for note in began if note["pid"] in killed_pids}
     held -= {note["ended"] for note in ended if note["pid"] in killed_pids}
@@ -326,29 +352,34 @@ def rerun(bench: Bench, system: System, _size: Size) -> Figures:
     return {**figures, "SIGKILL to re-run": max(again.values()) - killed} if again and not missing else figures
 
 
-def _unfinished(bench: Bench, count: int, deadline: float, survivor: Process) -> int:
-    """How many have not ended when all have or the time is over."""
+def _unfinished(bench: Bench, system: System, count: int, deadline: float, survivor: Process) -> int:
+    """How many have not ended when all have, or when the time is over and nothing has ended for a while."""
+    trickled = time.time()
     while True:
-        missing = count - len({note["ended"] for note in bench.notes("ended")})
-        if not missing or time.time() > deadline:
+        ended = {note["ended"]: note["at"] for note in bench.notes("ended")}
+        missing = count - len(ended)
+        if not missing or time.time() > max(deadline, max(ended.values(), default=0.0) + CALM):
             return missing
         if survivor.poll() is not None:
             raise RunError(f"the survivor ended with {survivor.returncode}")
+        if time.time() > trickled + TRICKLE:
+            bench.produce(system, "now", task="noop", beat=True)
+            trickled = time.time()
         time.sleep(POLL)
 
 
 MEASURES = {
     "drain": Measure(drain, every_loop=True),
     "drain-watched": Measure(drain_watched, peers=NOBODY),
-    "drain-two": Measure(drain_two),
+    "drain-two": Measure(drain_two, every_loop=True),
     "drain-nap": Measure(drain_nap, every_loop=True),
     "pickup": Measure(pickup),
     "delayed": Measure(delayed),
     "enqueue": Measure(enqueue),
     "memory": Measure(memory, repeats=1),
     "start": Measure(start),
-    "idle": Measure(idle, repeats=1),
-    "backlog": Measure(backlog),
+    "idle": Measure(idle, every_loop=True, repeats=1),
+    "backlog": Measure(backlog, repeats=1),
     "share": Measure(share, peers=NOBODY),
     "rerun": Measure(rerun, repeats=1),
     **schedule_measures.MEASURES,

@@ -21,7 +21,7 @@ BLOCKING = frozenset({"one"})
 def rq(cache: Path) -> System:
     """RQ without a fork for each task."""
     module = f"{ROOT}.rq_simple"
-    return System(
+    system = System(
         name="rq",
         setting="SimpleWorker, Retry(3), job_timeout 10 s, results off, maintenance every 10 s",
         python=environment("rq", cache),
@@ -37,12 +37,13 @@ def rq(cache: Path) -> System:
         recovers=150,
         scale=400,
     )
+    return replace(system, scheduled=system)
 
 
 def celery(cache: Path) -> System:
-    """Celery with one child process."""
+    """Celery with one child process, and beat for crons."""
     module = f"{ROOT}.celery_late"
-    return System(
+    system = System(
         name="celery",
         setting="prefork 1, late ack, visibility time-out 10 s, results off",
         python=environment("celery", cache),
@@ -57,6 +58,12 @@ def celery(cache: Path) -> System:
         recovers=150,
         scale=150,
     )
+    # Its default scheduler would leave a file behind.
+    beat = (
+        *("-m", "celery", "-A", f"{module}:celery", "beat", "-l", "ERROR"),
+        *("-S", "celery.beat:Scheduler", "--pidfile="),
+    )
+    return replace(system, scheduled=replace(system, scheduler=beat))
 
 
 def arq(cache: Path) -> System:
@@ -79,17 +86,18 @@ def arq(cache: Path) -> System:
 def saq(cache: Path) -> System:
     """SAQ, sweeping every 5 s instead of every 60."""
     module = f"{ROOT}.saq_queue"
-    return System(
+    system = System(
         name="saq",
-        setting="100 at once, timeout 10 s, retries 3, sweep every 5 s, results off",
+        setting="100 at once, timeout 10 s, retries 3, sweep every 5 s (but not twice in 60 s), results off",
         python=environment("saq", cache),
         producer=producer(module),
         worker=lambda _: ["-m", "saq", f"{module}.settings"],
         can=AWAITING,
         left=_sum("llen saq:bench:queued", "llen saq:bench:active"),
-        recovers=100,
+        recovers=150,
         scale=80,
     )
+    return replace(system, scheduled=system)
 
 
 def huey(cache: Path) -> System:
@@ -149,9 +157,9 @@ def taskiq_stream(cache: Path) -> System:
     return _taskiq(
         cache,
         "stream",
-        setting="at least once, 100 at once, idle time-out 10 s",
+        setting="at least once, 100 at once, idle and lock time-outs 10 s",
         left=_left_of_stream,
-        recovers=100,
+        recovers=60,
     )
 
 
@@ -188,7 +196,7 @@ def _left_of_stream(client: redis.Redis) -> int:
 def streaq(cache: Path) -> System:
     """streaQ on uvloop."""
     module = f"{ROOT}.streaq_queue"
-    return System(
+    system = System(
         name="streaq",
         setting="at least once, 100 at once, idle time-out 10 s, results off",
         python=environment("streaq", cache),
@@ -198,12 +206,13 @@ def streaq(cache: Path) -> System:
         recovers=60,
         scale=150,
     )
+    return replace(system, scheduled=system)
 
 
 def docket(cache: Path) -> System:
     """docket, with what it takes for its best."""
     module = f"{ROOT}.docket_queue"
-    return System(
+    system = System(
         name="docket",
         setting="at least once, 100 at once, redelivery time-out 10 s",
         python=environment("docket", cache),
@@ -213,13 +222,14 @@ def docket(cache: Path) -> System:
         recovers=40,
         scale=80,
     )
+    return replace(system, scheduled=system)
 
 
 def bullmq(cache: Path) -> System:
     """BullMQ, which runs in node."""
     program, modules = node("bullmq", ("bullmq@6.7.0", "ioredis@5"), cache)
     script = "benchmarks/peers/bullmq_queue.cjs"
-    return System(
+    system = System(
         name="bullmq",
         setting="node, at least once, 100 at once, lock 10 s, looks for stalled every 10 s",
         python=program,
@@ -229,6 +239,7 @@ def bullmq(cache: Path) -> System:
         recovers=60,
         scale=20,
     )
+    return replace(system, scheduled=system)
 
 
 def apscheduler(cache: Path) -> System:

@@ -133,7 +133,8 @@ def cron_minute(bench: Bench, system: System, size: Size) -> Figures:
     """From a full minute by this machine's clock to the first line of a task that is due each minute.
 
     10 schedules `* * * * *` over two minutes (one when quick), each system as it is meant to be run: ours fired
-    by the worker, taskiq's by its scheduler with a LabelScheduleSource, huey's by the scheduler in its consumer.
+    by the worker, as arq's, SAQ's, streaQ's, docket's and BullMQ's are; huey's by the scheduler in its consumer;
+    taskiq's (with a LabelScheduleSource), Celery's (beat) and RQ's by a scheduler process beside the worker.
     All are started half a minute before the first full minute: huey looks at its periodic tasks every 60 s
     counted from its start, so the second of the minute in which it is started is how late it is.
     """

@@ -20,7 +20,8 @@ class System:
         setting: What the table says of how it is run.
         python: The interpreter that has it installed.
         producer: The producer's command line, without interpreter.
-        worker: The worker's command line for so many tasks at once, without interpreter; `{url}` is Redis.
+        worker: The worker's command line for so many tasks at once, without interpreter; `{url}` is Redis. An app whose
+            worker takes no such option finds the number in BENCH_CONCURRENCY.
         scheduler: A second process it needs for delayed tasks.
         can: The ways to enqueue that it has.
         left: How many tasks Redis still holds, those in a worker's hands too where that can be known.

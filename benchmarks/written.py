@@ -23,7 +23,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "drain no-op: worker CPU": "worker, µs/task",
         "drain no-op: Redis CPU": "Redis, µs/task",
         "drain no-op: commands": "commands/task",
-        "large backlog / 10 k": "large backlog / small",
+    },
+    "Out of a small backlog and out of a large one": {
+        "small backlog": "small, tasks",
+        "small backlog: drain": "tasks/s",
+        "large backlog": "large, tasks",
+        "large backlog: drain": "tasks/s",
+        "large backlog / small": "large / small",
     },
     "Enqueue, tasks/s": {
         "enqueue one by one": "one by one",
@@ -38,6 +44,11 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "lateness p50": "delayed: late p50",
         "lateness p99": "p99",
         "run early": "early",
+    },
+    "Crons of every minute, ten at once, ms": {
+        "minute cron: p50": "late p50",
+        "minute cron: p99": "p99",
+        "minute cron: early": "early",
     },
     "A worker with nothing to do": {
         "start to first task": "start to first task, s",
@@ -59,15 +70,17 @@ PLOTTED = "drain no-op"
 
 
 def merged(reports: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], Values, dict[str, str]]:
-    """Settings of the last run, rows (a later run's replace an earlier's), and how each system was run."""
-    settings: dict[str, str] = {}
+    """Settings (where they differ, all of them), rows (a later run's replace an earlier's), how each system was run."""
+    settings: dict[str, list[str]] = {}
     rows: Values = {}
     systems: dict[str, str] = {}
     for report in reports:
-        settings |= report["settings"]
+        for key, value in report["settings"].items():
+            said = settings.setdefault(key, [])
+            said += [value] if value not in said else []
         systems |= report["systems"]
         rows |= {(row["figure"], row["system"]): row for row in report["figures"]}
-    return settings, rows, systems
+    return {key: "; ".join(said) for key, said in settings.items()}, rows, systems
 
 
 def write(files: Sequence[Path], results: Path) -> None:
@@ -76,13 +89,15 @@ def write(files: Sequence[Path], results: Path) -> None:
     before, _, rest = results.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     results.write_text(f"{before}{BEGIN}\n\n{as_markdown(settings, rows, systems)}\n{END}{after}")
-    (results.parent / "drain.svg").write_text(bars({name: rows[PLOTTED, name]["median"] for name in _who(rows)}))
+    drained = {name: rows[PLOTTED, name]["median"] for name in _who(rows) if (PLOTTED, name) in rows}
+    (results.parent / "drain.svg").write_text(bars(drained))
 
 
 def _who(rows: Values) -> list[str]:
-    """Who drained, the quickest first."""
-    found = [(row["median"], name) for (figure, name), row in rows.items() if figure == PLOTTED]
-    return [name for _, name in sorted(found, reverse=True)]
+    """All systems: those that drained, the quickest first, then the others."""
+    drained = {name: row["median"] for (figure, name), row in rows.items() if figure == PLOTTED}
+    others = dict.fromkeys(name for _, name in rows if name not in drained)
+    return [*sorted(drained, key=drained.__getitem__, reverse=True), *others]
 
 
 def as_markdown(settings: Mapping[str, str], rows: Values, systems: Mapping[str, str]) -> str:
@@ -101,7 +116,9 @@ def as_markdown(settings: Mapping[str, str], rows: Values, systems: Mapping[str,
             f"| system | {' | '.join(present.values())} |",
             "|---" * (len(present) + 1) + "|",
         ]
-        lines += [f"| {name} | {' | '.join(_cell(rows, figure, name) for figure in present)} |" for name in names]
+        for name in names:
+            if any((figure, name) in rows for figure in present):
+                lines.append(f"| {name} | {' | '.join(_cell(rows, figure, name) for figure in present)} |")
         lines.append(f"| *ours / the best peer* | {' | '.join(_ratio(rows, figure) for figure in present)} |")
     return "\n".join(lines) + "\n"
 

@@ -55,6 +55,6 @@ class WorkerSettings:
     ]
     redis_settings = SETTINGS
     poll_delay = 0.01
-    max_jobs = 1000 if wanted().count else 100
+    max_jobs = 1000 if wanted().count else int(os.environ.get("BENCH_CONCURRENCY", "100"))
     job_timeout = 10
     keep_result = 0

@@ -21,6 +21,8 @@ const cpu = () => { const used = process.cpuUsage(); return (used.user + used.sy
 
 const marks = new Set(JSON.parse(process.env.BENCH_MARKS || "[]"));
 const wanted = Number(process.env.BENCH_SAMPLES || "0");
+const since = Number(process.env.BENCH_SINCE || "0");
+const schedules = JSON.parse(process.env.BENCH_SCHEDULES || "{}").count || 0;
 const samples = [];
 let runs = 0;
 
@@ -33,14 +35,24 @@ function ran() {
   if (marks.has(++runs)) note({ mark: runs });
 }
 
+function sample(value) {
+  if (now() >= since && samples.push(value) === wanted) note({ samples });
+}
+
 const TASKS = {
   noop: async () => ran(),
   nap: async () => { await sleep(1); ran(); },
-  stamp: async (since) => { if (samples.push(now() - since) === wanted) note({ samples }); },
+  stamp: async (from) => sample(now() - from),
+  minute: async () => sample(now()),
   step: async (n) => { note({ began: n }); await sleep(1000); note({ ended: n }); },
 };
 
-function work() {
+async function work() {
+  const queue = new Queue("bench", { connection });
+  for (let n = 0; n < schedules; n++) {
+    await queue.upsertJobScheduler(`minute ${n}`, { pattern: "* * * * *" }, { name: "minute", data: n, opts: OPTIONS });
+  }
+  await queue.close();
   const worker = new Worker("bench", (job) => TASKS[job.name](job.data), {
     connection, concurrency: count, lockDuration: 10_000, stalledInterval: 10_000, maxStalledCount: 3,
   });
@@ -72,7 +84,7 @@ const ACTIONS = {
   async delayed(queue) {
     for (let n = 0; n < count; n++) {
       const due = now() + 2 + 3 * Math.random();
-      await queue.add("stamp", due, { ...OPTIONS, delay: Math.round((due - now()) * 1000) });
+      await queue.add("stamp", due, { ...OPTIONS, delay: Math.ceil((due - now()) * 1000) });
     }
   },
 };

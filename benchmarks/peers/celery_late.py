@@ -8,8 +8,10 @@ import datetime as dt
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
-from benchmarks.bodies import BLOCKING
+from benchmarks.bodies import BLOCKING, blocking_minute
+from benchmarks.wanted import wanted
 
 celery = Celery("bench", broker=os.environ["BENCH_URL"])
 celery.conf.update(
@@ -18,9 +20,12 @@ celery.conf.update(
     task_ignore_result=True,
     worker_prefetch_multiplier=4,
     broker_transport_options={"visibility_timeout": 10},
+    beat_schedule={
+        f"minute {n}": {"task": "minute", "schedule": crontab(), "args": (n,)} for n in range(wanted().count)
+    },
 )
 
-TASKS = {name: celery.task(name=name)(body) for name, body in BLOCKING.items()}
+TASKS = {name: celery.task(name=name)(body) for name, body in {**BLOCKING, "minute": blocking_minute}.items()}
 
 
 def put(task: str, argument: float, at: float | None = None) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 
 import uvloop
-from docket import Docket, Worker
+from docket import Cron, Docket, Worker
 
-from benchmarks.bodies import AWAITED
+from benchmarks.bodies import AWAITED, minute
+from benchmarks.wanted import wanted
 
 # Each of 100 tasks has a connection of its own at times, and redis-py stops at 100.
 URL = f"{os.environ['BENCH_URL']}?max_connections=500"
@@ -21,6 +22,20 @@ URL = f"{os.environ['BENCH_URL']}?max_connections=500"
 docket = Docket(name="bench", url=URL, execution_ttl=dt.timedelta(0))
 for body in AWAITED.values():
     docket.register(body)
+
+
+def minutely(n: int) -> Callable[..., Awaitable[None]]:
+    """A task of every minute; docket knows them by the names of their functions."""
+
+    async def task(cron: Cron = Cron("* * * * *")) -> None:  # noqa: B008 - so it is declared
+        await minute(cron)
+
+    task.__name__ = f"minute-{n}"
+    return task
+
+
+for _n in range(wanted().count):
+    docket.register(minutely(_n))
 
 SOON = dt.timedelta(milliseconds=5)
 
@@ -50,7 +65,7 @@ async def main() -> None:
         docket,
         Worker(
             docket,
-            concurrency=100,
+            concurrency=int(os.environ.get("BENCH_CONCURRENCY", "100")),
             redelivery_timeout=dt.timedelta(seconds=10),
             minimum_check_interval=SOON,
             scheduling_resolution=SOON,

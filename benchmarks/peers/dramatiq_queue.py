@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 
@@ -21,5 +22,5 @@ TASKS = {name: dramatiq.actor(body, actor_name=name, queue_name="bench") for nam
 
 def put(task: str, argument: float, at: float | None = None) -> None:
     """Enqueue one task, now or for a time."""
-    delay = None if at is None else round((at - time.time()) * 1000)
+    delay = None if at is None else math.ceil((at - time.time()) * 1000)
     TASKS[task].send_with_options(args=(argument,), delay=delay)

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import time
 
 from huey import RedisHuey, crontab
 
-from benchmarks import recorder
-from benchmarks.bodies import BLOCKING
+from benchmarks.bodies import BLOCKING, blocking_minute
 from benchmarks.wanted import wanted
 
 huey = RedisHuey("bench", url=os.environ["BENCH_URL"], results=False)
@@ -19,13 +17,9 @@ huey = RedisHuey("bench", url=os.environ["BENCH_URL"], results=False)
 TASKS = {name: huey.task(name=name)(body) for name, body in BLOCKING.items()}
 
 
-def minute() -> None:
-    recorder.sample(time.time())
-
-
 # A periodic task has one schedule and no arguments, so each is a task of its own.
 for _n in range(wanted().count):
-    huey.periodic_task(crontab(minute="*"), name=f"minute {_n}")(minute)
+    huey.periodic_task(crontab(minute="*"), name=f"minute {_n}")(blocking_minute)
 
 
 def put(task: str, argument: float, at: float | None = None) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 
 from redis import Redis
 from rq import Queue, Retry
+from rq.cron import CronScheduler
 from rq.scheduler import RQScheduler
 
-from benchmarks.bodies import BLOCKING
+from benchmarks.bodies import BLOCKING, blocking_minute
+from benchmarks.wanted import wanted
 
 connection = Redis.from_url(os.environ["BENCH_URL"])
 
@@ -43,5 +45,16 @@ def put_many(task: str, arguments: Iterable[int]) -> None:
         queue.enqueue_many(some)
 
 
+def schedule() -> None:
+    """What fires: crons if some are wanted, else what was enqueued for a time."""
+    if not wanted().count:
+        RQScheduler(["bench"], connection, interval=1).work()
+        return
+    crons = CronScheduler(connection)
+    for n in range(wanted().count):
+        crons.register(blocking_minute, "bench", args=(n,), cron="* * * * *", job_timeout=TIMEOUT, result_ttl=0)
+    crons.start()
+
+
 if __name__ == "__main__":
-    RQScheduler(["bench"], connection, interval=1).work()
+    schedule()

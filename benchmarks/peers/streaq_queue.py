@@ -11,17 +11,21 @@ from contextlib import AsyncExitStack
 
 from streaq import Worker
 
-from benchmarks.bodies import AWAITED
+from benchmarks.bodies import AWAITED, minute
+from benchmarks.wanted import wanted
 
 worker: Worker[None] = Worker(
     redis_url=os.environ["BENCH_URL"],
     queue_name="bench",
-    concurrency=100,
+    concurrency=int(os.environ.get("BENCH_CONCURRENCY", "100")),
     idle_timeout=10,
     anyio_kwargs={"use_uvloop": True},
 )
 
 TASKS = {name: worker.task(name=name, ttl=0, silent=True)(body) for name, body in AWAITED.items()}
+
+for _n in range(wanted().count):
+    worker.cron("* * * * *", name=f"minute {_n}", ttl=0, silent=True)(minute)
 
 _open = AsyncExitStack()
 

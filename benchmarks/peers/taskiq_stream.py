@@ -11,7 +11,10 @@ from taskiq_redis import RedisStreamBroker
 from benchmarks.peers.taskiq_tasks import URL, Tasks, source
 
 # consumer_id 0: what was enqueued before the first worker came counts too.
-broker = RedisStreamBroker(URL, queue_name="bench", consumer_id="0", idle_timeout=10_000)
+# The lock under which a worker looks for abandoned tasks would else outlive it.
+broker = RedisStreamBroker(
+    URL, queue_name="bench", consumer_id="0", idle_timeout=10_000, unacknowledged_lock_timeout=10
+)
 
 send = Tasks(broker).send
 

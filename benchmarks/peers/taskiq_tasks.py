@@ -6,22 +6,16 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import time
 
 from taskiq import AsyncBroker
 from taskiq_redis import ListRedisScheduleSource
 
-from benchmarks import recorder
-from benchmarks.bodies import AWAITED
+from benchmarks.bodies import AWAITED, minute
 from benchmarks.wanted import wanted
 
 URL = os.environ["BENCH_URL"]
 
 source = ListRedisScheduleSource(URL)
-
-
-async def minute(_n: int) -> None:
-    recorder.sample(time.time())
 
 
 class Tasks:
