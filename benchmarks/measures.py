@@ -338,7 +338,7 @@ def rerun(bench: Bench, system: System, _size: Size) -> Figures:
         time.sleep(BITE)
         killed = time.time()
         kill(victim)
-        missing = _unfinished(bench, system, count, killed + (system.recovers or 0.0), survivor)
+        missing = _unfinished(bench, system, count, killed + (system.recovers or CALM), survivor)
     began, ended = bench.notes("began"), bench.notes("ended")
     held = {note["began"] for note in began if note["pid"] in killed_pids}
     held -= {note["ended"] for note in ended if note["pid"] in killed_pids}
