@@ -107,10 +107,10 @@ def drain_two(bench: Bench, system: System, size: Size) -> Figures:
     of_each: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for mark in bench.marks():
         of_each[mark["pid"]].append((mark["at"], mark["mark"]))
-    if len(of_each) != 2:
-        raise RunError(f"{len(of_each)} of two processes had tasks")
     start = max(marks[0][0] for marks in of_each.values())
     end = min(marks[-1][0] for marks in of_each.values())
+    if len(of_each) != 2 or start >= end:
+        raise RunError("one of the two processes had nearly all the tasks")
     within = [[mark for at, mark in marks if start <= at <= end] for marks in of_each.values()]
     return {"drain no-op, two processes": sum(marks[-1] - marks[0] for marks in within if marks) / (end - start)}
 
