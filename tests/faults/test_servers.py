@@ -13,7 +13,6 @@ import redis
 from taskconsole.errors import StoreFull, TaskconsoleError
 from taskconsole.store.keys import Namespace
 from tests.faults import app as tasks
-from tests.faults.conftest import sized
 from tests.servers import wait_until
 
 QUEUE = "task_queue"
@@ -53,19 +52,18 @@ def test_f15_a_worker_waits_for_a_redis_that_is_loading(make_server, make_produc
     producer.work(20, 0.001)
     with server.client() as client:
         pipeline = client.pipeline(transaction=False)
-        for n in range(sized(25_000, 50_000)):
+        for n in range(50_000):
             pipeline.set(f"ballast:{n}", "x")
         pipeline.execute()
     server.kill()
     with (server.directory / "redis.conf").open("a") as settings:
-        settings.write("key-load-delay 100\n")  # microseconds: five seconds in all, or ten
+        settings.write("key-load-delay 100\n")  # microseconds: ten seconds in all, time for a worker to start
     with ThreadPoolExecutor(1) as pool:
         restarting = pool.submit(server.restart)
         wait_until(lambda: is_loading(server), 5, "it is loading")
         began = time.monotonic()
         worker = spawn(url=server.url, wait=False)
         wait_until(lambda: "loading" in worker.output().lower(), 20, "the worker says that it waits")
-        assert is_loading(server)
         # Redis 6.2 does not let itself be told to hurry.
         with server.client() as client, suppress(redis.ResponseError):
             client.config_set("key-load-delay", 0)
