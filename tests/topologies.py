@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ import trustme
 from redis.crc import key_slot
 
 from taskconsole.embedded import tied
+from tests.networks import Site
 from tests.servers import PrivateServer, server_binary, wait_until
 
 SETTLED = 8.0
@@ -23,10 +24,21 @@ lacked most of what had been written."""
 MASTER = "mymaster"
 
 
-class Node(PrivateServer):
-    """One server among several."""
+LOOPBACK = "127.0.0.1"
 
-    def __init__(self, *, settings: dict[str, str] | None = None, **options: Any) -> None:
+
+class Node(PrivateServer):
+    """One server among several.
+
+    Args:
+        address: Where it is to be found by the others.
+    """
+
+    def __init__(self, *, settings: dict[str, str] | None = None, address: str = LOOPBACK, **options: Any) -> None:
+        self.address = address
+        if address != LOOPBACK:
+            # The first one is where its own connections come from.
+            settings = {"bind": f"{address} {LOOPBACK}", "protected-mode": "no", **(settings or {})}
         super().__init__(tcp=True, settings=settings, **options)
 
 
@@ -50,10 +62,15 @@ class SentinelSetUp:
     Args:
         password: What the servers ask for.
         sentinel_password: What the Sentinels ask for.
+        address: Where all of them are to be found.
+        site: A network of its own for the first master.
     """
 
-    def __init__(self, *, password: str = "", sentinel_password: str = "") -> None:
+    def __init__(
+        self, *, password: str = "", sentinel_password: str = "", address: str = LOOPBACK, site: Site | None = None
+    ) -> None:
         self._password, self._sentinel_password = password, sentinel_password
+        self._address, self._site = address, site
         self._stack = ExitStack()
         self.nodes: list[Node] = []
         self.sentinels: list[SentinelServer] = []
@@ -73,19 +90,25 @@ class SentinelSetUp:
     def _start(self) -> None:
         login = {"requirepass": self._password, "masterauth": self._password} if self._password else {}
         for i in range(3):
-            follows = {"replicaof": f"127.0.0.1 {self.nodes[0].port}"} if i else {}
+            follows = {"replicaof": f"{self.nodes[0].address} {self.nodes[0].port}"} if i else {}
             settings = {**login, **follows, "repl-diskless-sync-delay": "0"}
-            node = Node(password=self._password, settings=settings, append_only=True)
-            self.nodes.append(self._stack.enter_context(node))
+            own = self._site if i == 0 else None
+            address = own.address if own else self._address
+            node = Node(password=self._password, settings=settings, append_only=True, address=address)
+            with own.inside() if own else nullcontext():
+                self.nodes.append(self._stack.enter_context(node))
         wait_until(lambda: replicas_of(self.nodes[0]) == 2, 15, "both replicas follow")
         for _ in range(3):
-            self.sentinels.append(self._stack.enter_context(SentinelServer(settings=self._watch())))
+            self.sentinels.append(self._stack.enter_context(self._sentinel()))
         for sentinel in self.sentinels:
             wait_until(lambda sentinel=sentinel: self._sees_all(sentinel), 15, "each Sentinel sees all others")
         self.born = time.monotonic()
 
+    def _sentinel(self) -> SentinelServer:
+        return SentinelServer(settings=self._watch(), address=self._address)
+
     def _watch(self) -> dict[str, str]:
-        watched = f"monitor {MASTER} 127.0.0.1 {self.nodes[0].port} 2"
+        watched = f"monitor {MASTER} {self.nodes[0].address} {self.nodes[0].port} 2"
         lines = [
             watched,
             f"down-after-milliseconds {MASTER} 1000",
@@ -97,7 +120,7 @@ class SentinelSetUp:
         return {**login, "sentinel": "\nsentinel ".join(lines)}
 
     def _sees_all(self, sentinel: SentinelServer) -> bool:
-        with closing(redis.Redis(port=sentinel.port, password=self._sentinel_password or None)) as client:
+        with sentinel.client(password=self._sentinel_password or None) as client:
             try:
                 state: Any = client.execute_command("SENTINEL", "MASTER", MASTER)
             except redis.ResponseError:
@@ -110,7 +133,7 @@ class SentinelSetUp:
     def url(self) -> str:
         """The URL for Taskconsole."""
         login = f":{self._password}@" if self._password else ""
-        places = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        places = ",".join(f"{sentinel.address}:{sentinel.port}" for sentinel in self.sentinels)
         query = f"?sentinel_password={self._sentinel_password}" if self._sentinel_password else ""
         return f"redis+sentinel://{login}{places}/{MASTER}/0{query}"
 

@@ -113,7 +113,7 @@ class Fetcher:
             if asked <= 0:
                 return claimed
             claimed += await self._claim(lane, asked)
-        if claimed == 0 and not self._options.burst:
+        if claimed == 0 and not self._options.burst and not any(lane.suspect for lane in self._lanes):
             claimed = await self._wait_for_task()
         return claimed
 
@@ -286,6 +286,9 @@ class Fetcher:
             return  # it was fenced and has started anew, with nothing in hand
         # A task this wait has brought is in the list as well: it is found there like any other.
         await self._stop_waiting(lane)
+        if doubtful:
+            # The connection it used may lead to a server that is the master no more.
+            await lane.drop_waiter()
         unknown = await lane.reconcile()
         self._recheck[lane] = time.monotonic() + (self._options.block + 1.0 if doubtful else CHECK)
         if unknown:

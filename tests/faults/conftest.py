@@ -84,6 +84,8 @@ class Producer:
     def __init__(self, url: str, **settings: Any) -> None:
         self.app = App(settings=Settings(url=url, **settings))
         self.accepted: list[str] = []
+        self.prefix = "t"
+        """Of the names of its tasks."""
 
     def task(self, task: RegisteredTask[..., Any], **options: Any) -> RegisteredTask[..., Any]:
         """One of the tasks, going to this producer's Redis."""
@@ -95,7 +97,7 @@ class Producer:
 
     def work(self, count: int, seconds: float, **options: Any) -> list[str]:
         """Enqueue `count` tasks that take so long each."""
-        names = [f"t{len(self.accepted) + i}" for i in range(count)]
+        names = [f"{self.prefix}{len(self.accepted) + i}" for i in range(count)]
         task = self.task(tasks.work, **options)
         self.app.enqueue_many([task.call(name, seconds) for name in names])
         self.accepted += names
@@ -103,7 +105,7 @@ class Producer:
 
     def one(self, task: RegisteredTask[..., Any], *args: Any, **options: Any) -> str:
         """Enqueue one task under a name of its own."""
-        name = f"t{len(self.accepted)}"
+        name = f"{self.prefix}{len(self.accepted)}"
         self.task(task, **options).enqueue(name, *args)
         self.accepted.append(name)
         return name

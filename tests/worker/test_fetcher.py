@@ -248,6 +248,29 @@ async def test_lost_answers_under_load_lose_and_repeat_nothing(make_rig, proxy):
     assert len(tasks.started) == 600
 
 
+async def test_after_an_outage_nobody_waits_at_the_connection_that_was_used_before(make_rig, proxy):
+    """It may lead to a server that is the master no more."""
+    rig = make_rig(url=proxy.url)
+    tasks = Tasks(rig)
+
+    def waiting():
+        return {client["id"] for client in rig.raw.client_list() if client["cmd"] == "blmove"}
+
+    async with rig.working():
+        await rig.blocked()
+        before = waiting()
+        rig.raw.lpush(QUEUE, *[wait(name) for name in "abcd"])
+        # All slots are taken: nobody waits for more, and that connection is idle.
+        await eventually(lambda: len(tasks.started) == 4 and not waiting())
+        proxy.drop_replies(1)
+        for name in "abcd":
+            tasks.let_go(name)
+        await eventually(lambda: proxy.dropped_replies == 1 and rig.held() == [])
+        await rig.blocked()
+        assert not before & waiting()
+    assert sorted(tasks.ended) == list("abcd")
+
+
 async def test_burst_ends_when_everything_is_done(make_rig):
     rig = make_rig("one", "two", burst=True)
     tasks = Tasks(rig)
