@@ -239,6 +239,7 @@ class WorkerProcess:
         arguments: More for the command line.
         environment: More for the environment.
         log: Where its output goes.
+        code: Where its code is.
     """
 
     def __init__(
@@ -251,7 +252,9 @@ class WorkerProcess:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         log: Path,
+        code: Path = ROOT,
     ) -> None:
+        self._code = code
         self.url, self.queues, self.log = url, tuple(queues), log
         self.ids: dict[str, str] = {}
         """The worker's id on each queue, as in `{queue}:processing:<id>`."""
@@ -296,7 +299,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=ROOT,
+                cwd=self._code,
                 env=self._environment,
             )
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from taskconsole.config import Settings
 from taskconsole.errors import StoreUnavailable
 from taskconsole.store.call import command
 from taskconsole.store.wire import AsyncWire, Wire
-from tests.faults import app as tasks
 from tests.faults.conftest import LEASE, only_full, sized
 from tests.servers import connect, wait_until
 
@@ -154,15 +152,3 @@ def test_f18_a_redis_that_may_forget_is_named_before_it_does(make_server):
     assert "EVICTION" in done.stdout
     assert "allkeys-lru" in done.stdout
     assert done.returncode != 0
-
-
-def test_f35_what_a_later_version_adds_to_a_task_is_kept(raw, spawn, producer, ledger):
-    spawn(concurrency=4)
-    task = producer.task(tasks.fail_once)
-    task.enqueue("first")
-    payload = {"task": "fail_once", "args": ["n"], "max_attempts": 1, "later": {"than": [1, 2.5, None, "ö"]}}
-    raw.lpush(QUEUE, json.dumps(payload))
-    key = f"{{{QUEUE}}}:dead"
-    wait_until(lambda: raw.zcard(key) == 1, 10, "it is buried after its one attempt")
-    (member,) = raw.zrange(key, 0, -1)
-    assert json.loads(member)["later"] == payload["later"]
