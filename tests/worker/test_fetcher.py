@@ -86,6 +86,27 @@ async def test_long_tasks_are_claimed_no_further_ahead_than_they_can_run(rig, ta
     assert len(rig.pending()) == 12
 
 
+async def test_a_worker_that_is_not_alone_leaves_the_others_their_share(make_rig):
+    rig = make_rig(concurrency=32)
+    Tasks(rig)
+    await rig.register()
+    await rig.wire.run(rig.workers.register(QUEUE, "another", lease_ms=10_000, fields={"host": "there"}, event=b"{}"))
+    rig.raw.lpush(QUEUE, *[wait(str(i)) for i in range(40)])
+    # A quarter of what waits each time, however much room there is: twice as much would be half for one of two.
+    assert [await rig.fetcher.run_once(), await rig.fetcher.run_once()] == [10, 8]
+
+
+async def test_large_tasks_are_claimed_no_more_at_once_than_fit(make_rig):
+    rig = make_rig(concurrency=200, max_bytes=10_000)
+    Tasks(rig)
+    await rig.register()
+    rig.raw.lpush(QUEUE, *[envelope("wait", args=[f"{i}", "x" * 1_000]) for i in range(400)])
+    claims = [await rig.fetcher.run_once() for _ in range(6)]
+    # It takes them for small ones at first, and learns.
+    assert claims == sorted(claims, reverse=True)
+    assert 10 <= claims[-1] <= 15
+
+
 async def test_what_is_not_started_goes_back_in_order_when_the_fetcher_stops(rig, tasks):
     payloads = [wait(str(i)) for i in range(10)]
     await rig.register()
