@@ -51,6 +51,11 @@ class Handler:
     signature: inspect.Signature
     plain_arity: int = -1
     """How many positional arguments fit without a closer look; -1 when only a closer look can tell."""
+    awaitable: bool = field(init=False)
+    """It runs on the loop, and wants nothing but what the payload brings: a worker just awaits it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "awaitable", self.kind is Kind.ASYNC and self.context_parameter is None)
 
     def misfit(self, args: list[Any] | tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """Why these arguments do not fit the function; None when they do."""

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BUCKETS", "percentile"]
+__all__ = ["BUCKETS", "bucket", "percentile"]
 
 BUCKETS = 44
 """Bucket i counts durations below 2**i microseconds and not below half of that."""
+
+
+def bucket(seconds: float) -> tuple[int, float, float]:
+    """Where a duration is counted, and that bucket's bounds: the next one most likely falls between them, too."""
+    index = min(int(min(max(seconds, 0.0), 1e9) * 1_000_000).bit_length(), BUCKETS - 1)
+    bottom = 2.0 ** (index - 1) / 1_000_000 if index else float("-inf")
+    top = 2.0**index / 1_000_000 if index < BUCKETS - 1 else float("inf")
+    return index, bottom, top
 
 
 def percentile(counts: Sequence[int], share: float) -> float | None:

@@ -16,7 +16,7 @@ import contextlib
 import json
 import math
 import re
-from typing import Any, cast
+from typing import Any, cast, final
 
 import msgspec
 
@@ -73,11 +73,14 @@ class Envelope(msgspec.Struct, omit_defaults=True, gc=False):
     """It came as a bare payload, `task` is its text; set when a bare payload has to carry a count."""
 
 
+@final
 class Unreadable(msgspec.Struct):
     """A payload that is neither an envelope nor short text."""
 
     reason: str
 
+
+_BRACE = ord("{")
 
 _envelope = msgspec.json.Decoder(Envelope)
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -86,7 +89,7 @@ _encoder = msgspec.json.Encoder()
 
 def decode(raw: bytes) -> Envelope | Unreadable:
     """Read a payload; never raises, whatever the bytes are. A bare payload is an envelope with `bare` set."""
-    if raw[:1] == b"{":
+    if raw and raw[0] == _BRACE:
         try:
             return _envelope.decode(raw)
         except msgspec.ValidationError as error:

@@ -149,7 +149,7 @@ class Heartbeat:
     def _heard(self, lane: Lane, answer: Any, sent: float) -> bool:
         if isinstance(answer, Pulse):
             self._clock.set(answer.now, sent, time.monotonic(), grain=0.001)
-            lane.sums.listening = answer.listeners > 0
+            lane.sums.listen(answer.listeners > 0)
             if answer.command:
                 self._call(self._on_command, answer.command)
             for abort in answer.aborts:
@@ -190,9 +190,9 @@ class Heartbeat:
         """(id, name, start by Redis) of this lane's running tasks, longest first."""
         offset = self._clock.offset
         found = [
-            (slot.id or "", slot.name[:200], round(slot.started + offset, 3))
+            (envelope.id or "", envelope.task[:200], round(slot.started + offset, 3))
             for slot in list(self._pool.slots)
-            if (item := slot.item) is not None and item[0] is lane
+            if (item := slot.item) is not None and item[0] is lane and (envelope := slot.envelope) is not None
         ]
         return sorted(found, key=lambda task: task[2])
 
@@ -200,7 +200,8 @@ class Heartbeat:
         self._call(self._turn)
         blocked = self._blocked()
         if blocked > 2 * self._interval and self._complain("blocked"):
-            names = ", ".join(sorted({slot.name for slot in list(self._pool.slots) if slot.item is not None})[:3])
+            running = {envelope.task for slot in list(self._pool.slots) if (envelope := slot.envelope) is not None}
+            names = ", ".join(sorted(running)[:3])
             log.warning("a handler blocks the event loop", extra={"seconds": round(blocked, 1), "running": names})
 
     def _turn(self) -> None:

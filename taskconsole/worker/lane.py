@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskconsole.errors import LeaseLost, StoreError, StoreFull, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
+from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.opening import open_async_wire
 from taskconsole.worker.logs import RateLimit
 
@@ -159,6 +160,7 @@ class Lane:
             claimed: Claimed | None = await self._numbered(call, partial(self._ack_again, acks))
             if claimed is None:
                 return None
+            self._count(acks)
             self.paused, self.stepped = claimed.paused, time.monotonic()
             if claimed.trouble != self.trouble:
                 self.trouble = claimed.trouble
@@ -205,8 +207,19 @@ class Lane:
             self._seq += 1
             call = self._store.settle(self.queue, self.worker_id, seq=self._seq, items=items)
             lost = await self._numbered(call, partial(self._settle_again, items))
+            if lost is None:
+                return
+            well = sum(item.kind == "done" for item in items)
+            self.sums.done += well
+            self.sums.failed += len(items) - well
             if lost:
                 log.warning("results refused: no longer ours", extra={"queue": self.queue, "n": lost})
+
+    def _count(self, acks: list[bytes]) -> None:
+        """Redis has been told of these."""
+        deleted = acks.count(TOMBSTONE)
+        self.sums.done += len(acks) - deleted
+        self.sums.skipped += deleted
 
     def _ack_again(self, acks: list[bytes]) -> None:
         self.acks[:0] = acks
@@ -254,9 +267,6 @@ class Lane:
     async def _start_anew(self) -> None:
         """Go on under a new id: whatever was in hand belongs to others now."""
         dropped = self.unsettled
-        well = sum(item.kind == "done" for item in self.settlements)
-        self.sums.done -= len(self.acks) + well
-        self.sums.failed -= len(self.settlements) - well
         self.acks.clear()
         self.settlements.clear()
         old = self.worker_id

@@ -17,7 +17,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.model.context import Context
-from taskconsole.model.histogram import BUCKETS
+from taskconsole.model.histogram import bucket
 from taskconsole.model.outcome import Bury, RetryAfter
 from taskconsole.model.task import Envelope, Unreadable, decode
 from taskconsole.registry import Handler, Kind
@@ -25,11 +25,10 @@ from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.workers import digest_of
 from taskconsole.worker.judge import Attempt, Decided, Judge
 from taskconsole.worker.perform import Elsewhere, TimedOut
-from taskconsole.worker.sums import SAMPLE
 from taskconsole.worker.suspects import ALONE, ALONE_FROM, Suspects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from taskconsole.registry import Registry
     from taskconsole.worker.lane import Lane
@@ -52,6 +51,9 @@ HOARD = 0.1
 NOTABLE = 0.5
 """Seconds a task runs before an event says that it has started."""
 
+UNREADABLE = "(unreadable)"
+"""The name of a task whose payload has none."""
+
 Item = tuple["Lane", int, bytes]
 """A claimed payload: its lane, the lane's generation at the time, the bytes."""
 
@@ -59,23 +61,13 @@ Item = tuple["Lane", int, bytes]
 class Slot:
     """One runner and what it is doing; read by the heartbeat's thread too."""
 
-    __slots__ = (
-        "aborted",
-        "announced",
-        "attempt",
-        "id",
-        "item",
-        "name",
-        "started",
-        "stopped",
-        "task",
-        "timed_out",
-        "timeout",
-    )
+    __slots__ = ("aborted", "announced", "envelope", "item", "started", "stopped", "task", "timed_out", "timeout")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.item: Item | None = None
+        self.envelope: Envelope | None = None
+        """What `item` says."""
         self.started = 0.0
         """Monotonic seconds."""
         self.timeout: float | None = None
@@ -84,10 +76,8 @@ class Slot:
         """It was cancelled because the worker stops: the task goes back."""
         self.aborted = ""
         """The operator who had it cancelled."""
-        self.name = ""
-        self.id: str | None = None
-        self.attempt = 1
-        self.announced = False
+        self.announced = 0.0
+        """The start of the last run that an event has told of."""
 
 
 class Pool:
@@ -107,16 +97,17 @@ class Pool:
     ) -> None:
         self.ready: deque[Item] = deque()
         self.slots: set[Slot] = set()
-        self.finished = 0
-        """Attempts that ended, well or not."""
+        self._fed = 0
+        """Payloads taken on, without those that were given back or dropped."""
         self.good_until = float("inf")
         """Monotonic time after which the leases may have run out: nothing is started then."""
         self.running = 0
+        """Runners that have a task in hand."""
         self._registry, self._handlers = registry, registry.handlers
         self._options, self._clock, self._on_room = options, clock, on_room
         self._idle: list[asyncio.Future[None]] = []
         self._runners = 0
-        self._fed = 0.0
+        self._fed_at = 0.0
         self._closed = False
         self._elsewhere = Elsewhere(options.concurrency, min(options.concurrency, 64))
         self._base = contextvars.copy_context()
@@ -135,16 +126,21 @@ class Pool:
         """How many more could start at once."""
         return self._options.concurrency - self.running - len(self.ready)
 
-    def feed(self, lane: Lane, payloads: Iterable[bytes]) -> None:
+    @property
+    def finished(self) -> int:
+        """Attempts that have ended, well or not."""
+        return self._fed - len(self.ready) - self.running
+
+    def feed(self, lane: Lane, payloads: Sequence[bytes]) -> None:
         """Run these, in order."""
+        deleted = payloads.count(TOMBSTONE)
+        if deleted:
+            lane.acks += [TOMBSTONE] * deleted
+            payloads = [payload for payload in payloads if payload != TOMBSTONE]
         generation = lane.generation
-        for payload in payloads:
-            if payload == TOMBSTONE:
-                lane.acks.append(payload)
-                lane.sums.skipped += 1
-            else:
-                self.ready.append((lane, generation, payload))
-        self._fed = time.monotonic()
+        self.ready.extend([(lane, generation, payload) for payload in payloads])
+        self._fed += len(payloads)
+        self._fed_at = time.monotonic()
         if lane.acks:
             self._on_room()
         if self.ready:
@@ -179,6 +175,7 @@ class Pool:
     def drop(self, lane: Lane) -> None:
         """Forget what waits for `lane`: it was fenced, others have it."""
         kept = [item for item in self.ready if item[0] is not lane]
+        self._fed -= len(self.ready) - len(kept)
         self.ready.clear()
         self.ready.extend(kept)
 
@@ -187,6 +184,7 @@ class Pool:
         returned: dict[Lane, list[bytes]] = {}
         while len(self.ready) > keep:
             lane, generation, payload = self.ready.pop()
+            self._fed -= 1
             if generation == lane.generation:
                 returned.setdefault(lane, []).append(payload)
         return returned
@@ -209,11 +207,8 @@ class Pool:
             if item[0] is lane and digest_of(item[2]) == digest:
                 self.ready.remove(item)
                 if item[1] == lane.generation:
-                    envelope = decode(item[2])
-                    known = envelope if isinstance(envelope, Envelope) else Envelope("(unreadable)")
-                    attempt = Attempt(known.task, known.id, known.attempt, 0.0)
                     error = Decided(Bury(f"aborted by {by}"))
-                    lane.settlements.append(self._judge.settlement(lane, item[2], envelope, attempt, error))
+                    self._judged(item, decode(item[2]), error, 0.0)
                     self._on_room()
                 return True
         for slot in list(self.slots):
@@ -239,9 +234,17 @@ class Pool:
                 if len(self.ready) > 1:
                     # If the first one has to wait for something, somebody must be there for the rest.
                     self._wake()
-                if not await self._run_some(slot):
+                self.running += 1
+                try:
+                    as_new = await self._run_some(slot)
+                finally:
+                    self.running -= 1
+                    slot.item = slot.envelope = None
+                if not as_new:
                     return
                 self._on_room()
+                if self.ready:
+                    await asyncio.sleep(0)
         finally:
             self._runners -= 1
             self.slots.discard(slot)
@@ -270,33 +273,32 @@ class Pool:
                 slot.task.uncancel()
         return True
 
-    async def _run_some(self, slot: Slot) -> bool:  # noqa: C901, PLR0912, PLR0915 - the hot loop, unrolled
+    async def _run_some(self, slot: Slot) -> bool:  # noqa: C901, PLR0912 - the hot loop, unrolled
         """The hot loop: run what is ready for one slice of time; False when this runner must be replaced."""
-        ready, handlers, base = self.ready, self._handlers, self._base
-        monotonic, copy_context = time.monotonic, contextvars.copy_context
         assert slot.task is not None
-        # A handler may survive its cancellation, or leave one behind: nobody else is to be hit by it.
-        cancelling = slot.task.cancelling
+        ready, handlers, base, cancelling = self.ready, self._handlers, self._base, slot.task.cancelling
+        monotonic, copy_context = time.monotonic, contextvars.copy_context
+        ran_at, ran_least, ran_most = waited_at, waited_least, waited_most = bucket(0.0)
         offset = self._clock.offset
         now = monotonic()
         end = min(now + SLICE, self.good_until)
         while ready and now < end:
-            item = ready.popleft()
+            slot.item = item = ready.popleft()
             lane, generation, payload = item
             envelope = decode(payload)
-            handler = handlers.get(envelope.task) if type(envelope) is Envelope else None
-            slot.item, slot.started, slot.announced = item, now, False
-            self.running += 1
+            if type(envelope) is Unreadable:
+                self._judged(item, envelope, Decided(Bury(envelope.reason)), 0.0)
+                now = monotonic()
+                continue
+            slot.envelope, slot.started, slot.timed_out, slot.aborted = envelope, now, False, ""
             try:
+                handler = handlers.get(envelope.task)
                 if (
                     handler is not None
-                    and type(envelope) is Envelope
-                    and handler.kind is Kind.ASYNC
-                    and handler.context_parameter is None
+                    and handler.awaitable
                     and envelope.expires_at is None
                     and not envelope.redelivered
                 ):
-                    slot.name, slot.id, slot.attempt = envelope.task, envelope.id, envelope.attempt
                     slot.timeout = handler.timeout if envelope.timeout is None else envelope.timeout
                     await handler.function(*envelope.args, **envelope.kwargs)
                 else:
@@ -305,50 +307,44 @@ class Pool:
                 ended = monotonic()
                 if not self._caught(slot, item, envelope, error, ended - now):
                     raise
-                now = ended
             else:
                 ended = monotonic()
-                sums = lane.sums
-                if generation == lane.generation:
-                    if type(envelope) is Envelope and envelope.schedule is not None:
-                        lane.settlements.append(self._judge.done(lane, payload, envelope, ended - now))
-                    else:
-                        lane.acks.append(payload)
-                    sums.done += 1
-                ran = int((ended - now) * 1e6).bit_length()
-                sums.run[ran if ran < BUCKETS else -1] += 1
-                if type(envelope) is Envelope and envelope.enqueued_at is not None:
-                    waited = int(min(max(now + offset - envelope.enqueued_at, 0.0), 1e9) * 1e6).bit_length()
-                    sums.wait[waited if waited < BUCKETS else -1] += 1
-                if len(sums.sample) < SAMPLE or sums.listening:
-                    self._name(slot, lane, ended - now)
-                now = ended
-            finally:
-                slot.item, slot.aborted = None, ""
-                self.running -= 1
-                self.finished += 1
+                ran, sums = ended - now, lane.sums
+                if not ran_least <= ran < ran_most:
+                    ran_at, ran_least, ran_most = bucket(ran)
+                sums.run[ran_at] += 1
+                if envelope.enqueued_at is not None:
+                    waited = now + offset - envelope.enqueued_at
+                    if not waited_least <= waited < waited_most:
+                        waited_at, waited_least, waited_most = bucket(waited)
+                    sums.wait[waited_at] += 1
+                if sums.naming:
+                    self._name(envelope, lane, ran)
+                if generation != lane.generation:
+                    pass  # another worker has it, and tells what becomes of it
+                elif envelope.schedule is None:
+                    lane.acks.append(payload)
+                else:
+                    lane.settlements.append(self._judge.done(lane, payload, envelope, ran))
+            now = ended
+            # A handler may survive its cancellation, or leave one behind: nobody else is to be hit by it.
             if copy_context() != base or cancelling():
                 return False
-        if ready and now >= end:
-            await asyncio.sleep(0)
         return True
 
-    def _name(self, slot: Slot, lane: Lane, seconds: float) -> None:
+    def _name(self, envelope: Envelope, lane: Lane, seconds: float) -> None:
         task = {
-            "task": slot.name,
-            "id": slot.id,
+            "task": envelope.task,
+            "id": envelope.id,
             "ms": round(seconds * 1000, 3),
             "worker": lane.worker_id,
             "at": round(self._clock.now(), 3),
         }
         lane.sums.name(task)
 
-    async def _perform(self, slot: Slot, lane: Lane, envelope: Envelope | Unreadable) -> None:
+    async def _perform(self, slot: Slot, lane: Lane, envelope: Envelope) -> None:
         """Run a task that is not the plainest case; raises what the handler raises, or Decided."""
-        if isinstance(envelope, Unreadable):
-            slot.name, slot.id, slot.attempt, slot.timeout = "(unreadable)", None, 1, None
-            raise Decided(Bury(envelope.reason))
-        slot.name, slot.id, slot.attempt, slot.timeout = envelope.task, envelope.id, envelope.attempt, None
+        slot.timeout = None
         handler = self._handlers.get(envelope.task)
         args, kwargs = envelope.args, envelope.kwargs
         if handler is None and envelope.bare and self._registry.fallback is not None:
@@ -394,11 +390,8 @@ class Pool:
 
     # -- failures
 
-    def _caught(
-        self, slot: Slot, item: Item, envelope: Envelope | Unreadable, error: BaseException, seconds: float
-    ) -> bool:
+    def _caught(self, slot: Slot, item: Item, envelope: Envelope, error: BaseException, seconds: float) -> bool:
         """Decide what becomes of an attempt that raised; False when the error is not the handler's but ours to obey."""
-        lane, generation, payload = item
         if isinstance(error, GeneratorExit) and not _goes_on(slot):
             return False
         if isinstance(error, asyncio.CancelledError):
@@ -410,14 +403,17 @@ class Pool:
                 error = TimedOut(slot.timeout or 0.0)
         if slot.aborted and isinstance(error, asyncio.CancelledError | TimedOut):
             error = Decided(Bury(f"aborted by {slot.aborted}"))
-        slot.timed_out, slot.aborted = False, ""
-        if generation != lane.generation:
-            log.warning("late result dropped", extra={"queue": lane.queue, "task": slot.name, "id": slot.id})
-            return True
-        lane.sums.failed += 1
-        attempt = Attempt(slot.name, slot.id, slot.attempt, seconds)
-        lane.settlements.append(self._judge.settlement(lane, payload, envelope, attempt, error))
+        self._judged(item, envelope, error, seconds)
         return True
+
+    def _judged(self, item: Item, envelope: Envelope | Unreadable, error: BaseException, seconds: float) -> None:
+        lane, generation, payload = item
+        known = envelope if isinstance(envelope, Envelope) else Envelope(UNREADABLE)
+        if generation != lane.generation:
+            log.warning("late result dropped", extra={"queue": lane.queue, "task": known.task, "id": known.id})
+            return
+        attempt = Attempt(known.task, known.id, known.attempt, seconds)
+        lane.settlements.append(self._judge.settlement(lane, payload, envelope, attempt, error))
 
     # -- watching and stopping
 
@@ -429,7 +425,7 @@ class Pool:
             await self._busy.wait()
             await asyncio.sleep(WATCH)
             self.check_timeouts(time.monotonic())
-            if self.ready and time.monotonic() - self._fed > HOARD:
+            if self.ready and time.monotonic() - self._fed_at > HOARD:
                 returned = self.take_back(keep=max(0, self._options.concurrency - self.running))
                 if returned:
                     give_back(returned)
@@ -438,18 +434,18 @@ class Pool:
         """Cancel what has run too long; returns how many."""
         cancelled = 0
         for slot in list(self.slots):
-            item = slot.item
-            if item is None or slot.task is None:
+            item, envelope = slot.item, slot.envelope
+            if item is None or envelope is None or slot.task is None:
                 continue
             seconds = now - slot.started
             if slot.timeout is not None and seconds > slot.timeout and not slot.timed_out:
                 slot.timed_out = True
                 slot.task.cancel()
                 cancelled += 1
-            if seconds > NOTABLE and not slot.announced:
-                slot.announced = True
+            if seconds > NOTABLE and slot.announced != slot.started:
+                slot.announced = slot.started
                 if item[0].sums.listening:
-                    fields = {"task": slot.name, "id": slot.id, "worker": item[0].worker_id}
+                    fields = {"task": envelope.task, "id": envelope.id, "worker": item[0].worker_id}
                     item[0].sums.started.append(fields)
         return cancelled
 

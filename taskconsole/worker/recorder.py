@@ -58,13 +58,12 @@ class Recorder:
             fresh = sums.done - sums.seen
             if sums.listening:
                 if fresh > 0:
-                    event = encode_event(EventKind.DONE, lane.queue, now, sums.named, fresh)
+                    event = encode_event(EventKind.DONE, lane.queue, now, sums.take_named(), fresh)
                     calls.append(self._store.publish(lane.keys, event))
                 if sums.started:
                     event = encode_event(EventKind.STARTED, lane.queue, now, sums.started, len(sums.started))
                     calls.append(self._store.publish(lane.keys, event))
             sums.seen = sums.done
-            sums.named.clear()
             sums.started.clear()
         await self._send(calls)
         return len(calls)
@@ -76,8 +75,7 @@ class Recorder:
         for lane in self._lanes:
             sums = lane.sums.take()
             if sums:
-                done = [_json.encode(task) for task in lane.sums.sample]
-                lane.sums.sample.clear()
+                done = [_json.encode(task) for task in lane.sums.take_sample()]
                 calls.append(self._store.record(lane.queue, minute, sums, done, keep=KEEP_MINUTE, cap=DONE_CAP))
         await self._send(calls)
         return len(calls)

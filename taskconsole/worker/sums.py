@@ -21,6 +21,7 @@ class Sums:
         "failed",
         "listening",
         "named",
+        "naming",
         "run",
         "sample",
         "seen",
@@ -33,11 +34,14 @@ class Sums:
 
     def __init__(self) -> None:
         self.done = 0
+        """Attempts that ended well, as far as Redis has been told; so the next two."""
         self.failed = 0
         self.skipped = 0
         """Tombstones of deleted tasks that were passed over."""
         self.run = [0] * BUCKETS
         self.wait = [0] * BUCKETS
+        self.naming = True
+        """There is room for the name of a finished task."""
         self.sample: list[dict[str, Any]] = []
         """Finished tasks of this second, for the done list."""
         self.seen = 0
@@ -51,6 +55,11 @@ class Sums:
         self.total_failed = 0
         self.listening = False
         """Somebody subscribes to the queue's channel."""
+
+    def listen(self, listening: bool) -> None:
+        """Learn whether anybody subscribes. From any thread."""
+        self.listening = listening
+        self._look_for_room()
 
     def take(self) -> dict[str, int]:
         """The fields to add, and start from zero."""
@@ -69,3 +78,19 @@ class Sums:
             self.sample.append(task)
         if self.listening and len(self.named) < MAX_NAMED:
             self.named.append(task)
+        self._look_for_room()
+
+    def take_sample(self) -> list[dict[str, Any]]:
+        """The finished tasks for the done list, and start anew."""
+        sample, self.sample = self.sample, []
+        self._look_for_room()
+        return sample
+
+    def take_named(self) -> list[dict[str, Any]]:
+        """The finished tasks for the next event, and start anew."""
+        named, self.named = self.named, []
+        self._look_for_room()
+        return named
+
+    def _look_for_room(self) -> None:
+        self.naming = len(self.sample) < SAMPLE or (self.listening and len(self.named) < MAX_NAMED)

@@ -51,7 +51,7 @@ async def test_a_task_that_ends_well_is_to_be_acknowledged(rig):
     await rig.run_all(envelope("work", args=[1]), envelope("work", args=[2], kwargs={"b": 3}))
     assert seen == [(1, 0), (2, 3)]
     assert [kind for kind, _ in rig.outcomes()] == ["ack", "ack"]
-    assert (rig.lane.sums.done, rig.lane.sums.failed, rig.pool.finished) == (2, 0, 2)
+    assert rig.pool.finished == 2
 
 
 ERRORS = [
@@ -273,7 +273,6 @@ async def test_an_expired_task_is_buried_without_being_run(rig):
 async def test_a_tombstone_is_passed_over_and_acknowledged(rig):
     await rig.run_all(TOMBSTONE)
     assert rig.lane.acks == [TOMBSTONE]
-    assert (rig.lane.sums.skipped, rig.lane.sums.done) == (1, 0)
 
 
 @pytest.mark.parametrize("payload", [b"\xff\xfe", b'{"task":' + b"[" * 5000, b"x" * 5000, b'{"task":5}'])
