@@ -22,7 +22,7 @@ from benchmarks.measures import drain
 from benchmarks.produce import loop_factory
 from benchmarks.systems import our_loops, taskconsole
 from taskconsole.config import Settings
-from taskconsole.model.histogram import BUCKETS
+from taskconsole.model.histogram import BUCKETS, bucket
 from taskconsole.model.task import Envelope, decode
 from taskconsole.store.keys import Namespace
 from taskconsole.store.tasks import TaskStore
@@ -49,15 +49,18 @@ async def running(payloads: list[bytes]) -> None:
 
 
 async def counting(payloads: list[bytes]) -> None:
-    """Two looks at the clock and two histograms, as the pool has them."""
+    """A look at the clock and two histograms, as the pool has them."""
     run, wait = [0] * BUCKETS, [0] * BUCKETS
+    ran_at, ran_least, ran_most = waited_at, waited_least, waited_most = bucket(0.0)
     now = time.monotonic()
     for _ in payloads:
         ended = time.monotonic()
-        ran = int((ended - now) * 1e6).bit_length()
-        run[ran if ran < BUCKETS else -1] += 1
-        waited = int(min(max(now, 0.0), 1e9) * 1e6).bit_length()
-        wait[waited if waited < BUCKETS else -1] += 1
+        if not ran_least <= ended - now < ran_most:
+            ran_at, ran_least, ran_most = bucket(ended - now)
+        run[ran_at] += 1
+        if not waited_least <= now < waited_most:
+            waited_at, waited_least, waited_most = bucket(now)
+        wait[waited_at] += 1
         now = ended
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskconsole.model.histogram import BUCKETS, percentile
+from taskconsole.model.histogram import BUCKETS, bucket, percentile
 
 
 def counted(durations):
@@ -16,6 +16,19 @@ def counted(durations):
     for seconds in durations:
         counts[int(seconds * 1_000_000).bit_length()] += 1
     return counts
+
+
+@given(st.floats(-1, 2e9))
+def test_a_duration_lies_within_its_bucket(seconds):
+    index, bottom, top = bucket(seconds)
+    assert 0 <= index < BUCKETS
+    assert bottom <= seconds < top
+    assert bucket((max(bottom, 0.0) + min(top, 3e9)) / 2)[0] == index
+
+
+@pytest.mark.parametrize(("seconds", "index"), [(0.0, 0), (0.99e-6, 0), (1e-6, 1), (3.9e-6, 2), (1.0, 20), (1e300, 43)])
+def test_buckets_double(seconds, index):
+    assert bucket(seconds)[0] == index
 
 
 def test_without_durations_there_is_no_percentile():

@@ -8,6 +8,7 @@ import pytest
 
 from taskconsole.errors import StoreError, StoreUnavailable
 from taskconsole.store.call import script
+from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.tasks import Settlement
 from tests.servers import eventually
 from tests.worker.rig import QUEUE, envelope
@@ -45,6 +46,18 @@ async def test_acks_whose_answer_is_lost_are_made_once(far, proxy):
     proxy.drop_replies(1)
     await far.lane.flush()
     assert far.held() == [b"same", b"same"]
+
+
+async def test_what_ended_is_counted_once_redis_has_been_told(far, proxy):
+    far.raw.lpush(QUEUE, b"same", b"same", TOMBSTONE, b"bad")
+    await far.lane.step(4)
+    far.lane.acks += [b"same", b"same", TOMBSTONE]
+    far.lane.settlements.append(retry(b"bad"))
+    sums = far.lane.sums
+    assert (sums.done, sums.failed, sums.skipped) == (0, 0, 0)
+    proxy.drop_replies(1)
+    await far.lane.flush()
+    assert (sums.done, sums.failed, sums.skipped) == (2, 1, 1)
 
 
 async def test_settlements_whose_answer_is_lost_are_made_once(far, proxy):

@@ -359,6 +359,26 @@ async def test_the_envelope_overrules_the_timeout(rig):
     assert rig.outcomes() == [("bury", "TimedOut: took longer than its timeout of 0.02 s")]
 
 
+async def test_a_handler_that_takes_its_timeout_back_leaves_the_next_one_its_own(make_rig):
+    single = make_rig(concurrency=1)
+    watcher = asyncio.create_task(enforce_timeouts(single))
+
+    @single.app.task(timeout=0.02)
+    async def clever():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            asyncio.current_task().uncancel()
+
+    @single.app.task(retries=0, timeout=0.03)
+    async def stuck():
+        await asyncio.sleep(60)
+
+    await single.run_all(envelope("clever"), envelope("stuck", id="1"))
+    assert [kind for kind, _ in single.outcomes()] == ["ack", "bury"]
+    watcher.cancel()
+
+
 async def test_a_handler_that_survives_its_timeout_does_not_spoil_the_next_one(make_rig):
     single = make_rig(concurrency=1)
     watcher = asyncio.create_task(enforce_timeouts(single))
