@@ -10,6 +10,7 @@
     │   ├── WrongType          a key of ours holds something else
     │   ├── ServerTooOld       Redis older than 6.2
     │   ├── Changed            what the operator saw is no longer so: look again
+    │   ├── HandsDiffer        a worker's list is not as the worker knows it
     │   └── LeaseLost          another worker owns these tasks now
     ├── RecordingError         a file that is no recording, or that cannot be read or written
     ├── NotRecorded            a recording does not say what was so at that time
@@ -25,6 +26,7 @@ __all__ = [
     "AccessDenied",
     "Changed",
     "ConfigError",
+    "HandsDiffer",
     "LeaseLost",
     "NotRecorded",
     "PayloadError",
@@ -97,6 +99,14 @@ class ServerTooOld(StoreError):
 
 class Changed(StoreError):
     """What the operator saw is no longer so; nothing was done."""
+
+
+class HandsDiffer(StoreError):
+    """The list of what a worker has in hand is not as the worker knows it; nothing was done."""
+
+    def __init__(self, worker_id: str) -> None:
+        self.worker_id = worker_id
+        super().__init__(f"worker {worker_id} has other tasks in hand than it thinks")
 
 
 class LeaseLost(StoreError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from taskconsole.errors import LeaseLost, StoreError
+from taskconsole.errors import HandsDiffer, LeaseLost, StoreError
 from taskconsole.store.call import Call, command
 from taskconsole.store.keys import LISTEN
 
@@ -147,21 +147,27 @@ class TaskStore:
         claim: int,
         lease_ms: int,
         acks: Sequence[bytes],
+        oldest: int = 0,
+        length: int = 0,
         sure: int | None = None,
     ) -> Call[Claimed]:
         """Ack what is finished and claim up to `claim` (≤ 256) more. Safe to repeat with the same `seq`.
+
+        Finished are the `oldest` in this worker's list, which must be known exactly, to its `length`, and after these
+        the payloads `acks`.
 
         Of these, `sure` (all by default) are claimed whatever other workers the queue has; beyond that it is a share
         of what is pending, or all of it when there is no other.
 
         Raises:
             LeaseLost: This worker was reclaimed; nothing was done.
+            HandsDiffer: The list is another; nothing was done. It may be repeated with payloads and the same `seq`.
         """
         k = self.names.of(queue)
         return Call.of(
             "step",
             (k.queue, k.processing(worker_id), k.workers, k.worker(worker_id), k.paused),
-            (worker_id, seq, claim, lease_ms, claim if sure is None else sure, *acks),
+            (worker_id, seq, claim, lease_ms, claim if sure is None else sure, oldest, length, *acks),
             lambda reply: _claimed(reply, worker_id),
         )
 
@@ -280,6 +286,8 @@ def _claimed(reply: Any, worker_id: str) -> Claimed:
         return Claimed(reply[2:], bool(reply[1]), replayed=True)
     if status == b"F":
         raise LeaseLost(worker_id)
+    if status == b"U":
+        raise HandsDiffer(worker_id)
     return Claimed([], trouble=reply[1].decode("utf-8", "replace"))
 
 

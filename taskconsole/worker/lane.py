@@ -15,10 +15,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.errors import LeaseLost, StoreError, StoreFull, StoreUnavailable
+from taskconsole.errors import HandsDiffer, LeaseLost, StoreError, StoreFull, StoreUnavailable
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.opening import open_async_wire
+from taskconsole.worker.hands import Hands
 from taskconsole.worker.logs import RateLimit
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ FAILOVER = 10.0
 
 MAX_ACKS = 512
 """Acks in one call: Lua's stack and Redis's patience are both bounded."""
+
+MANY = 32
+"""Acks in one call that make it worth knowing the list in Redis exactly."""
 
 
 class Lane:
@@ -89,6 +93,7 @@ class Lane:
         self.stepped = 0.0
         """Monotonic time of the last answered step."""
         self._suspects: list[str] | None = None
+        self._hands = Hands()
         self._returning: Counter[bytes] = Counter()
         """What is on its way back to the queue."""
         self._open: tuple[Call[Any], Callable[[], None]] | None = None
@@ -148,19 +153,23 @@ class Lane:
                 await self.name_suspects(names)
             acks, self.acks = self.acks[:MAX_ACKS], self.acks[MAX_ACKS:]
             self._seq += 1
-            call = self._store.step(
+            call = partial(
+                self._store.step,
                 self.queue,
                 self.worker_id,
                 seq=self._seq,
                 claim=claim,
                 sure=sure,
                 lease_ms=self._options.lease_ms,
-                acks=acks,
             )
-            claimed: Claimed | None = await self._numbered(call, partial(self._ack_again, acks))
+            leading = 0 if self.suspect else self._hands.leading(acks)
+            short = call(acks=acks[leading:], oldest=leading, length=len(self._hands)) if leading else None
+            claimed: Claimed | None = await self._numbered(call(acks=acks), partial(self._ack_again, acks), short)
             if claimed is None:
                 return None
             self._count(acks)
+            self._hands.released(acks)
+            self._hands.claimed(claimed.payloads)
             self.paused, self.stepped = claimed.paused, time.monotonic()
             if claimed.trouble != self.trouble:
                 self.trouble = claimed.trouble
@@ -169,6 +178,8 @@ class Lane:
             if claimed.replayed:
                 # What it claimed the first time is in our list, and `reconcile` finds it there.
                 self.suspect = True
+            elif len(acks) >= MANY and not self._hands.known:
+                self._hands.read(await self._until_answered(self._store.held(self.queue, self.worker_id)))
             return claimed
 
     def give_back(self, payloads: list[bytes]) -> Coroutine[Any, Any, None]:
@@ -179,6 +190,7 @@ class Lane:
 
     async def _give_back(self, payloads: list[bytes]) -> None:
         async with self._lock:
+            self._hands.forget()
             try:
                 await self._finish_open()
                 for start in range(0, len(payloads), MAX_ACKS):
@@ -209,6 +221,7 @@ class Lane:
             lost = await self._numbered(call, partial(self._settle_again, items))
             if lost is None:
                 return
+            self._hands.released([item.held for item in items])
             well = sum(item.kind == "done" for item in items)
             self.sums.done += well
             self.sums.failed += len(items) - well
@@ -227,14 +240,18 @@ class Lane:
     def _settle_again(self, items: list[Settlement]) -> None:
         self.settlements[:0] = items
 
-    async def _numbered(self, call: Call[Any], refused: Callable[[], None] = lambda: None) -> Any:
+    async def _numbered(
+        self, call: Call[Any], refused: Callable[[], None] = lambda: None, short: Call[Any] | None = None
+    ) -> Any:
         """Carry out a numbered call; the lock is held. None when the lease was lost.
+
+        `short` says the same to a Redis that is as we think, and is tried first.
 
         When this is cancelled, Redis may have carried it out or not: it stays open, and is repeated before any other.
         """
         self._open = (call, refused)
         try:
-            answer = await self._until_answered(call)
+            answer = await self._until_answered(call, short)
         except StoreError:
             # Refused is not done: what it was to tell is told again.
             self._open = None
@@ -245,17 +262,24 @@ class Lane:
 
     async def _finish_open(self) -> None:
         if self._open is not None:
-            self.suspect = True  # what it claimed has not been heard of
+            # What it claimed has not been heard of.
+            self.suspect = True
+            self._hands.forget()
             await self._numbered(*self._open)
 
-    async def _until_answered(self, call: Call[Any]) -> Any:
+    async def _until_answered(self, call: Call[Any], short: Call[Any] | None = None) -> Any:
         """The answer, however long it takes; None when the lease was lost (this lane has started anew)."""
         pause, began = FIRST_PAUSE, time.monotonic()
         while True:
+            asked, short = short or call, None
             try:
-                return await self._wire.run(call)
+                return await self._wire.run(asked)
+            except HandsDiffer:
+                self._hands.forget()
+                continue
             except StoreUnavailable as error:
                 self.suspect = True
+                self._hands.forget()
                 if self._complain("unavailable"):
                     log.warning("waiting for Redis", extra={"queue": self.queue, "reason": str(error)})
             except LeaseLost:
@@ -272,6 +296,7 @@ class Lane:
         old = self.worker_id
         self.generation += 1
         self.worker_id = f"{self.base_id}.{self.generation}"
+        self._hands = Hands()
         self._seq = 0
         self._open = None
         self.on_fenced(self)
@@ -330,7 +355,7 @@ class Lane:
             StoreUnavailable: The answer may have been lost with a task in it: reconcile.
             StoreError: Redis refused.
         """
-        seconds = self._options.block
+        seconds, hands, since = self._options.block, self._hands, self._hands.version
         # The blocking move does not look at the pause. Redis answers the second call right after the first, so
         # the look costs no round trip of its own.
         task, paused = await self._waiter_wire.run_all(
@@ -341,6 +366,8 @@ class Lane:
             if isinstance(answer, Exception):
                 raise answer
         self.paused = paused
+        if task is not None:
+            hands.came(task, since)
         return task  # type: ignore[no-any-return]
 
     async def drop_waiter(self) -> None:
@@ -355,6 +382,7 @@ class Lane:
             if held is None:
                 return []
             self.suspect = False
+            self._hands.read(held)
             known = Counter(self._in_hand(self))
             known.update(self.acks)
             known.update(item.held for item in self.settlements)
