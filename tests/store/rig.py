@@ -69,8 +69,19 @@ class Rig:
     def register(self, wid: str, **fields: str) -> Call[float]:
         return self.workers.register(self.queue, wid, lease_ms=LEASE_MS, fields={"host": "h"} | fields, event=EVENT)
 
-    def step(self, wid: str, seq: int, claim: int, acks: Iterable[bytes] = ()) -> Call[Claimed]:
-        return self.tasks.step(self.queue, wid, seq=seq, claim=claim, lease_ms=LEASE_MS, acks=list(acks))
+    def step(
+        self, wid: str, seq: int, claim: int, acks: Iterable[bytes] = (), *, oldest: int = 0, length: int = 0
+    ) -> Call[Claimed]:
+        return self.tasks.step(
+            self.queue,
+            wid,
+            seq=seq,
+            claim=claim,
+            lease_ms=LEASE_MS,
+            acks=list(acks),
+            oldest=oldest,
+            length=length,
+        )
 
     def settle(self, wid: str, seq: int, items: Iterable[Settlement]) -> Call[int]:
         return self.tasks.settle(self.queue, wid, seq=seq, items=list(items))

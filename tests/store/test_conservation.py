@@ -26,13 +26,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from taskconsole.errors import LeaseLost
+from taskconsole.errors import HandsDiffer, LeaseLost
 from taskconsole.model.task import buried, redelivered, restored, retried
 from taskconsole.store.call import Call
 from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
 from taskconsole.store.operations import Undone
 from taskconsole.store.tasks import Settlement
 from taskconsole.store.workers import TakenBack
+from taskconsole.worker.hands import Hands as Order
 from tests.servers import FULL
 from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig, dump_key
 
@@ -72,6 +73,8 @@ class Hands:
     known: list[bytes] = field(default_factory=list)
     """What the worker knows it has; less than `held` after a lost answer, stale once it is fenced."""
     leased: bool = True
+    order: Order = field(default_factory=Order)
+    """The list as the worker believes it to be, so that it can name tasks by their place."""
     look: list[bytes] | None = None
     """What somebody who wants to reclaim it has seen."""
 
@@ -226,6 +229,9 @@ class Conservation(RuleBasedStateMachine):
         call = self.rig.step(worker.id, worker.next(), claim, done)
         if self.refused(worker, call):
             return
+        leading = worker.order.leading(done)
+        if leading:
+            call = self.by_number(worker, call, claim, done, leading)
         for payload in done:
             worker.known.remove(payload)
             worker.held.remove(payload)
@@ -234,14 +240,30 @@ class Conservation(RuleBasedStateMachine):
         claimed = [self.queue.pop() for _ in range(count)]
         worker.held += claimed
         answer = self.run(call)
+        worker.order.released(done)
+        worker.order.claimed(claimed)
         assert answer.payloads == claimed
         assert answer.paused == (self.paused is not None)
         if lost:
             again = self.rig.run(call)
             assert again.replayed
             assert again.payloads == []
+            worker.order.forget()
         else:
             worker.known += claimed
+
+    def by_number(self, worker: Hands, spelled: Call[Any], claim: int, done: list[bytes], leading: int) -> Call[Any]:
+        """The same step, the oldest named by their number; as it was when Redis has another list in mind."""
+        believed = len(worker.order)
+        call = self.rig.step(worker.id, worker.seq, claim, done[leading:], oldest=leading, length=believed)
+        if len(worker.held) == believed:
+            return call
+        before = self.rig.dump()
+        with pytest.raises(HandsDiffer):
+            self.rig.run(call)
+        assert self.rig.dump() == before, "a refused step changed something"
+        worker.order.forget()
+        return spelled
 
     @precondition(lambda self: self.workers and self.queue)
     @rule(i=st.integers(0, 4), heard=st.booleans())
@@ -253,6 +275,7 @@ class Conservation(RuleBasedStateMachine):
         worker.held.append(payload)
         if heard:
             worker.known.append(payload)
+            worker.order.came(payload, worker.order.version)
 
     @precondition(lambda self: any(w.leased for w in self.workers))
     @rule(i=st.integers(0, 4))
@@ -261,6 +284,7 @@ class Conservation(RuleBasedStateMachine):
         held = self.rig.run(self.rig.tasks.held(QUEUE, worker.id))
         assert not Counter(worker.known) - Counter(held), "it knows of tasks that Redis does not give it"
         worker.known = held
+        worker.order.read(held)
 
     @precondition(lambda self: any(w.known for w in self.workers))
     @rule(
@@ -286,6 +310,7 @@ class Conservation(RuleBasedStateMachine):
                 self.delayed[item.kept] = Time(item.delay == 0, self.name())
             else:
                 self.dead.add(item.kept)
+        worker.order.released([item.held for item in items])
         assert self.run(call, lost=lost, counts=True) == stranger
 
     def settlement(self, kind: str, payload: bytes) -> Settlement:
@@ -305,6 +330,7 @@ class Conservation(RuleBasedStateMachine):
         call = self.rig.give_back(worker.id, worker.next(), [b"stranger"] * stranger + newest)
         if self.refused(worker, call):
             return
+        worker.order.forget()
         for payload in newest:
             remove_last(worker.known, payload)
             remove_last(worker.held, payload)

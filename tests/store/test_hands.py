@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from taskconsole.errors import LeaseLost
+from taskconsole.errors import HandsDiffer, LeaseLost
 from taskconsole.store.keys import TOMBSTONE
 from taskconsole.store.tasks import RUNS_CAP, EndedRun, Settlement
 from tests.store.rig import EVENT, LEASE_MS, QUEUE, heard, listener
@@ -74,6 +74,45 @@ def test_a_step_acknowledges_one_copy_for_each_ack(rig):
     rig.worker("w", b"same", b"other", b"same", b"same")
     rig.run(rig.step("w", 1, 0, [b"same", b"same"]))
     assert rig.held("w") == [b"other", b"same"]
+
+
+def test_the_oldest_are_acknowledged_by_their_number_and_others_by_name(rig):
+    rig.worker("w", b"same", b"other", b"third", b"same", b"last")
+    rig.run(rig.step("w", 1, 0, [b"last"], oldest=2, length=5))
+    assert rig.held("w") == [b"third", b"same"]
+
+
+def test_no_number_is_believed_when_a_task_has_come_that_the_worker_has_not_heard_of(rig):
+    rig.arrive(b"a")
+    rig.worker("w", b"x")
+    rig.run(rig.tasks.wait_for_one(QUEUE, "w", 0.01))
+    rig.arrive(b"b")
+    before = rig.dump()
+    with pytest.raises(HandsDiffer):
+        rig.run(rig.step("w", 1, 5, oldest=1, length=1))
+    assert rig.dump() == before
+    assert rig.run(rig.step("w", 1, 5, [b"x"])).payloads == [b"b"], "the same call by name"
+    assert rig.held("w") == [b"a", b"b"]
+
+
+def test_no_number_is_believed_when_a_failover_has_taken_the_call_before_back(rig):
+    rig.worker("w", b"failed", b"x", b"y")
+    older = rig.raw.dump(rig.keys.processing("w")), rig.raw.dump(rig.keys.worker("w"))
+    rig.run(rig.settle("w", 1, [Settlement("retry", b"failed", b"again", 9.0, EVENT)]))
+    for key, content in zip((rig.keys.processing("w"), rig.keys.worker("w")), older, strict=True):
+        rig.raw.restore(key, 100_000, content, replace=True)
+    rig.raw.rpop(rig.keys.processing("w"))  # and a claim after it: the length is as before
+    with pytest.raises(HandsDiffer):
+        rig.run(rig.step("w", 2, 0, oldest=2, length=2))
+    assert rig.held("w") == [b"failed", b"x"]
+
+
+def test_a_repeated_step_by_number_does_nothing(rig):
+    rig.worker("w", b"x", b"y")
+    call = rig.step("w", 1, 0, oldest=1, length=2)
+    rig.run(call)
+    assert rig.run(call).replayed
+    assert rig.held("w") == [b"y"]
 
 
 def test_an_ack_of_what_is_not_in_hand_is_nothing(rig):

@@ -63,6 +63,11 @@ def test_tasks_are_acknowledged_and_claimed(full):
     assert full.held("w") == [b"h2", b"h3", b"p1", b"p2"]
 
 
+def test_the_oldest_tasks_are_acknowledged_by_their_number(full):
+    assert full.run(full.step("w", 1, 5, oldest=2, length=3)).payloads == [b"p1", b"p2"]
+    assert full.held("w") == [b"h3", b"p1", b"p2"]
+
+
 def test_tasks_are_claimed_by_a_worker_with_empty_hands(full):
     full.run(full.register("w2"))
     assert full.run(full.step("w2", 1, 1)).payloads == [b"p1"]
