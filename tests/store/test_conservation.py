@@ -252,6 +252,15 @@ class Conservation(RuleBasedStateMachine):
         else:
             worker.known += claimed
 
+    @precondition(lambda self: self.workers and self.queue)
+    @rule(i=st.integers(0, 4), n=st.integers(1, 3), heard=st.booleans(), lost=st.booleans())
+    def work(self, i, n, heard, lost):
+        """Claim, perhaps be moved one more task, and end the oldest in their order."""
+        self.step(i, n, set(), lost=False)
+        if self.queue:
+            self.blocking_move(i, heard)
+        self.step(i, 1, set(range(n)), lost)
+
     def by_number(self, worker: Hands, spelled: Call[Any], claim: int, done: list[bytes], leading: int) -> Call[Any]:
         """The same step, the oldest named by their number; as it was when Redis has another list in mind."""
         believed = len(worker.order)
