@@ -28,10 +28,11 @@ from taskconsole.store.keys import Namespace
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.wire import AsyncWire
 from taskconsole.store.workers import WorkerStore
+from taskconsole.worker.options import WorkerOptions
 
 TASKS = 100_000
 
-CLAIM = 128  # what a busy worker claims and acks in one call
+CLAIM = WorkerOptions().max_claim  # what a busy worker claims and acks in one call
 
 REPEATS = 5
 
@@ -72,7 +73,8 @@ async def claiming(bench: Bench) -> float:
     before, seq, held = time.process_time(), 0, list[bytes]()
     while True:
         seq += 1
-        call = store.step("bench", "parts", seq=seq, claim=CLAIM, lease_ms=60_000, acks=held)
+        n = len(held)
+        call = store.step("bench", "parts", seq=seq, claim=CLAIM, lease_ms=60_000, acks=[], oldest=n, length=n)
         held = (await wire.run(call)).payloads
         if not held:
             break

@@ -76,8 +76,8 @@ class WorkerOptions:
     """A scheduler's: end (`Worker.outgrown`) when Redis knows a queue that is not among `queues`."""
     unknown_attempts: int = 6
     """Attempts for a task nobody here knows, before it is buried: a deploy may be under way."""
-    max_claim: int = 128
-    """Most tasks claimed in one call."""
+    max_claim: int = 256
+    """Most tasks claimed in one call: half a millisecond of the shortest ones."""
     max_bytes: int = 8_388_608
     """Most bytes claimed in one call, by the average of the last ones."""
 

@@ -13,7 +13,7 @@ from taskconsole.store.call import command
 from taskconsole.store.wire import AsyncWire
 from tests.faultproxy import FaultProxy
 from tests.faults import app as tasks
-from tests.faults.conftest import only_full, sized
+from tests.faults.conftest import MAX_CLAIM, only_full, sized
 from tests.servers import wait_until
 
 pytestmark = pytest.mark.any_server
@@ -94,7 +94,7 @@ def test_f07_a_redis_that_hears_nothing_is_waited_for(raw, proxy, spawn, produce
     report = ledger.report("F-07 nothing reaches Redis for two leases", producer.accepted, healed=healed)
     assert worker.running
     assert (report.lost, report.strangers) == (0, 0)
-    assert report.repeated <= 2 * 128 + 4
+    assert report.repeated <= 2 * MAX_CLAIM + 4
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from taskconsole.embedded import tied
 from taskconsole.errors import PayloadError
 from taskconsole.store.keys import Namespace
 from tests.faults import app as tasks
-from tests.faults.conftest import only_full, sized
+from tests.faults.conftest import MAX_CLAIM, only_full, sized
 from tests.servers import FULL, wait_until
 
 pytestmark = pytest.mark.any_server
@@ -123,7 +123,7 @@ def test_f38_a_worker_that_can_open_nothing_more_waits(raw, spawn, producer, led
     # It complains of the same thing every ten seconds, and its first words are about the cut.
     assert "open files" in worker.output() or not FULL
     assert (report.lost, report.strangers) == (0, 0)
-    assert report.repeated <= 128 + 4
+    assert report.repeated <= MAX_CLAIM + 4
 
 
 @only_full

@@ -15,7 +15,7 @@ from taskconsole.config import Settings
 from taskconsole.errors import StoreUnavailable
 from taskconsole.store.call import command
 from taskconsole.store.wire import AsyncWire, Wire
-from tests.faults.conftest import LEASE, only_full, sized
+from tests.faults.conftest import LEASE, MAX_CLAIM, only_full, sized
 from tests.servers import connect, wait_until
 
 QUEUE = "task_queue"
@@ -50,7 +50,7 @@ def test_f16_a_master_that_is_demoted_for_a_while_is_waited_for(make_server, mak
     # Writes that the first took between the last look and its demotion go with it: that is Redis's promise, not ours.
     # An ack among them is done again, an enqueue (none here) would be lost.
     assert report.lost == 0
-    assert report.repeated <= sized(1, 5) * 128
+    assert report.repeated <= sized(1, 5) * MAX_CLAIM
 
 
 def in_step(client: redis.Redis) -> bool:
@@ -131,7 +131,7 @@ def test_f23_a_redis_without_room_for_connections_is_asked_now_and_then(make_ser
     assert attempts < 20
     assert worker.running
     assert (report.lost, report.strangers) == (0, 0)
-    assert report.repeated <= 128 + 4
+    assert report.repeated <= MAX_CLAIM + 4
 
 
 def crowd_out(client: redis.Redis) -> None:
