@@ -132,11 +132,11 @@ def _lateness(name: str, samples: list[float]) -> Figures:
 def cron_minute(bench: Bench, system: System, _size: Size) -> Figures:
     """From a full minute by this machine's clock to the first line of a task that is due each minute.
 
-    10 schedules `* * * * *` that fire once, each system as it is meant to be run: ours fired
-    by the worker, as arq's, SAQ's, streaQ's, docket's and BullMQ's are; huey's by the scheduler in its consumer;
-    taskiq's (with a LabelScheduleSource), Celery's (beat) and RQ's by a scheduler process beside the worker.
-    All are started half a minute before the first full minute: huey looks at its periodic tasks every 60 s
-    counted from its start, so the second of the minute in which it is started is how late it is.
+    10 schedules `* * * * *`, looked at once, each system as it is meant to be run: ours fired by the worker, as
+    those of arq, SAQ, streaQ, docket and BullMQ are; huey's by the scheduler in its consumer; taskiq's (with a
+    LabelScheduleSource), Celery's (beat) and RQ's by a scheduler process beside the worker. All are started half
+    a minute before the full minute: huey looks at its periodic tasks every 60 s counted from its start, so the
+    second of the minute in which it is started is how late it is.
     """
     bench.empty()
     time.sleep((30.0 - time.time()) % 60)
