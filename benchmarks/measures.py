@@ -378,7 +378,7 @@ MEASURES = {
     "delayed": Measure(delayed),
     "enqueue": Measure(enqueue),
     "memory": Measure(memory, repeats=1),
-    "start": Measure(start),
+    "start": Measure(start, every_loop=True),
     "idle": Measure(idle, every_loop=True, repeats=1),
     "backlog": Measure(backlog, repeats=1),
     "share": Measure(share, peers=NOBODY),

@@ -214,7 +214,7 @@ def docket(cache: Path) -> System:
     module = f"{ROOT}.docket_queue"
     system = System(
         name="docket",
-        setting="at least once, 100 at once, redelivery time-out 10 s",
+        setting="at least once, 100 at once, redelivery time-out 10 s, looks every 5 ms",
         python=environment("docket", cache),
         producer=producer(module),
         worker=lambda _: ["-m", module],
