@@ -1,73 +1,37 @@
-"""Our own queues, as the console and the command line see them. The keys are those of `store.keys`."""
+"""Our own queues, as the console and the command line see them. The keys are those of `store.keys`.
+
+What the first figures do not need is imported when it is first asked for: most of what this package holds serves
+operators who act, and the others wait for nothing.
+"""
 
 from __future__ import annotations
 
-import secrets
 import time
-from typing import TYPE_CHECKING, Any, assert_never
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from taskconsole.backends.acting import TaskDesk
-from taskconsole.backends.base import Applied, Can
-from taskconsole.backends.commands import (
-    AbortTask,
-    AddSchedule,
-    Command,
-    Delete,
-    DeleteTasks,
-    EditSchedule,
-    Enqueue,
-    Matching,
-    MoveTasks,
-    PauseQueue,
-    PauseSchedule,
-    Purge,
-    RemoveSchedule,
-    Reschedule,
-    RescheduleTasks,
-    RestoreSchedule,
-    ResumeQueue,
-    ResumeSchedule,
-    RetryTasks,
-    RunTasks,
-    SignalWorker,
-    TriggerSchedule,
-    Undo,
-)
-from taskconsole.backends.delayed import DelayedTasks
-from taskconsole.backends.failures import FailedTasks
-from taskconsole.backends.foreseeing import Foreseeing
+from taskconsole.backends.base import Can
 from taskconsole.backends.history import EventLogs
-from taskconsole.backends.lookup import Lookup
 from taskconsole.backends.overview import OverviewReader
-from taskconsole.backends.rows import (
-    WORKER_FIELDS,
-    operator_event,
-    pause_note,
-    worker_info,
-)
-from taskconsole.backends.schedules import ScheduleDesk, all_or_raise
-from taskconsole.backends.searching import TaskSearch
-from taskconsole.backends.server import ServerLook
-from taskconsole.backends.undoing import Undoing, undoable
+from taskconsole.backends.rows import WORKER_FIELDS, worker_info
 from taskconsole.backends.windows import Windows
-from taskconsole.backends.workers import WorkerDesk
-from taskconsole.errors import AccessDenied, ConfigError, ScheduleError, StoreUnavailable, WrongType
-from taskconsole.model.event import Event, EventKind, decode_event, encode_event
-from taskconsole.model.task import Envelope, bare_payload, check_size, encode
+from taskconsole.errors import AccessDenied, ScheduleError, StoreUnavailable, WrongType
+from taskconsole.model.event import Event, decode_event
 from taskconsole.store.keys import DEFAULT_QUEUE, Namespace, check_queue_name
 from taskconsole.store.opening import open_listener, open_wire
-from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.tasks import TaskStore
 from taskconsole.store.trace import Trace
+from taskconsole.store.wire import all_or_raise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from taskconsole.backends.base import Foreseen
-    from taskconsole.backends.commands import ScheduleCommand, TaskCommand, Undoable
+    from taskconsole.backends.base import Applied, Foreseen
+    from taskconsole.backends.commands import Command, Undoable
+    from taskconsole.backends.failures import FailedTasks
+    from taskconsole.backends.operating import OperatorDesk
+    from taskconsole.backends.schedules import ScheduleDesk
     from taskconsole.config import Settings
     from taskconsole.model.detail import TaskDetail
     from taskconsole.model.failure import Failures
@@ -87,8 +51,6 @@ LISTEN = 0.25
 
 NEW_CHANNELS = 2.0
 """Seconds between two looks for queues that have come since."""
-
-_json = msgspec.json.Encoder()
 
 
 class NativeBackend:
@@ -115,28 +77,8 @@ class NativeBackend:
         self._act = open_wire(settings, trace=self._trace, acting=True)
         self._look = open_wire(settings, trace=self._trace)
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
-        self._operations = OperationStore(self._names)
-        self._delayed = DelayedTasks(self._names, self._repeat_all, spread=settings.spread)
-        self._tasks_desk, self._undoing = (
-            TaskDesk(self._names, self._repeat_all, spread=settings.spread),
-            Undoing(self._names, self._repeat_all, spread=settings.spread),
-        )
-        self._workers_desk = WorkerDesk(self._names, self._repeat_all)
-        self._foreseeing = Foreseeing(self._names, self._repeat_all)
         self._windows, self._logs = Windows(self._names, self._all), EventLogs(self._names, self._all)
-        self._failed = FailedTasks(self._names, self._all)
-        self.desk = ScheduleDesk(
-            self._names,
-            self._answers,
-            queues=self._reading.queues(),
-            time=self._reading.time(),
-            max_payload=settings.max_payload,
-        )
-        """Schedules, one by one."""
         self._extra = {check_queue_name(name) for name in queues}
-        self._lookup = Lookup(self._names, lambda calls: all_or_raise(self._look.run_all(calls)))
-        self._task_search = TaskSearch(self._names, self._look.run_all, self._extra)
-        self._server_look = ServerLook(self._names, self._all, settings.client_name, self._extra, self._look.nodes)
         self._overviews = OverviewReader(self._names, settings, self._read.run_all, self._extra, self._read.nodes)
         self._known: list[str] = []
         self._offset = 0.0
@@ -184,6 +126,12 @@ class NativeBackend:
         """The newest failed tasks of every queue in groups; at most 5,000 are looked at, see `FailedTasks.look`."""
         return self._failed.look(self._every_queue())
 
+    @cached_property
+    def _failed(self) -> FailedTasks:
+        from taskconsole.backends.failures import FailedTasks
+
+        return FailedTasks(self._names, self._all)
+
     def _every_queue(self) -> list[str]:
         """All queues that may have tasks; the default queue is always one of them.
 
@@ -218,6 +166,19 @@ class NativeBackend:
             for i, (name, wid, until) in enumerate(found)
         ]
 
+    @cached_property
+    def desk(self) -> ScheduleDesk:
+        """Schedules, one by one."""
+        from taskconsole.backends.schedules import ScheduleDesk
+
+        return ScheduleDesk(
+            self._names,
+            self._answers,
+            queues=self._reading.queues(),
+            time=self._reading.time(),
+            max_payload=self.settings.max_payload,
+        )
+
     def schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
         """Every schedule of a queue or of all queues, the next to fire first; at most 20,000."""
         return self.desk.every(queue)
@@ -231,18 +192,25 @@ class NativeBackend:
 
     def task(self, row: TaskRow) -> TaskDetail | None:
         """A task in full, found again as it was seen in a list; None when it is not there any more."""
+        from taskconsole.backends.lookup import Lookup
+
         try:
-            return self._lookup.task(row)
+            return Lookup(self._names, self._one).task(row)
         except WrongType as error:
             raise (self._overviews.wrong_type(row.queue) or error) from None
 
     def search(self, search: Search, report: Callable[[Progress], bool]) -> None:
         """Look through tasks, a thousand at a time and ten times a second, until `report` says False."""
-        self._task_search.run(search, report)
+        from taskconsole.backends.searching import TaskSearch
+
+        TaskSearch(self._names, self._all, self._extra).run(search, report)
 
     def server(self) -> ServerDetail:
         """The server in detail; what may not be asked is named in it."""
-        return self._server_look.read()
+        from taskconsole.backends.server import ServerLook
+
+        look = ServerLook(self._names, self._all, self.settings.client_name, self._extra, self._look.nodes)
+        return look.read()
 
     def history(self, queue: str | None = None, count: int = 100) -> list[Event]:
         """The newest events worth keeping (failures, deaths, operators, workers) of a queue or of all, oldest first.
@@ -282,26 +250,36 @@ class NativeBackend:
 
     # -- acting
 
+    @cached_property
+    def _operator(self) -> OperatorDesk:
+        from taskconsole.backends.operating import OperatorDesk
+
+        return OperatorDesk(
+            self._names,
+            self.settings,
+            self._answers,
+            schedules=self.desk,
+            wrong_type=self._overviews.wrong_type,
+            clock=lambda: time.time() + self._offset,
+        )
+
     def foresee(self, command: Command) -> Foreseen:
         """What a command would do now, in words; reads only."""
-        return self._foreseeing.foresee(command)
+        return self._operator.foresee(command)
 
     def undoables(self) -> list[Undoable]:
         """Actions of the last ten minutes that can be taken back, the newest first, as far as the log tells of them."""
-        queues = self._every_queue()
-        return self._undoing.listed(self.history(None, 1000), queues, now=self._server_now())
+        return self._operator.undoables(self.history(None, 1000), self._every_queue())
 
     def undoable(self, token: str) -> Undoable | None:
         """What takes back the action of that name; None when it is too late."""
-        return self._undoing.find(token, self._every_queue(), now=self._server_now())
+        return self._operator.undoable(token, self._every_queue())
 
     def now(self) -> float:
         """Seconds since the epoch, by Redis."""
-        return self._server_now()
+        return self._operator.now()
 
-    def apply(  # noqa: C901, PLR0911 - one case per command
-        self, command: Command, report: Callable[[int], bool] | None = None
-    ) -> Applied:
+    def apply(self, command: Command, report: Callable[[int], bool] | None = None) -> Applied:
         """Carry out a command; repeated by itself when its reply is lost, done once.
 
         Raises:
@@ -309,117 +287,7 @@ class NativeBackend:
         """
         if self.read_only:
             raise AccessDenied("read-only: nothing was sent")
-        token = f"{int(time.time() * 1000):x}-{secrets.token_hex(5)}"
-        match command:
-            case DeleteTasks() | RetryTasks() | RunTasks() | RescheduleTasks() | MoveTasks():
-                return self._named(_queue_of(command), lambda: self._tasks_desk.apply(command, token, report))
-            case Purge():
-                return self._named(command.queue, lambda: self._tasks_desk.purge(command, token))
-            case Undo():
-                return self._undoing.apply(command, token, report, now=self._server_now())
-            case SignalWorker():
-                return self._workers_desk.signal(command)
-            case AbortTask():
-                return self._workers_desk.abort(command, token)
-            case Enqueue():
-                return self._enqueue(command, token)
-            case PauseQueue():
-                return self._pause(command, f"{token}.0")
-            case ResumeQueue():
-                return self._resume(command, f"{token}.0")
-            case Reschedule() | Delete():
-                return self._on_delayed(command, token)
-            case (
-                AddSchedule()
-                | EditSchedule()
-                | PauseSchedule()
-                | ResumeSchedule()
-                | TriggerSchedule()
-                | RemoveSchedule()
-                | RestoreSchedule()
-            ):
-                return self._on_schedule(command, token)
-            case _:
-                assert_never(command)
-
-    def _enqueue(self, command: Enqueue, token: str) -> Applied:
-        queue = check_queue_name(command.queue)
-        if not command.task:
-            raise ConfigError("the task has no name")
-        if not command.delay >= 0 or command.delay == float("inf"):
-            raise ConfigError(f"delay of {command.delay} s: seconds from now, 0 or more")
-        now = time.time() + self._offset
-        if command.bare:
-            payload, shown = bare_payload(command.task), command.task
-        else:
-            shown = token
-            payload = encode(
-                Envelope(command.task, token, list(command.args), command.kwargs or {}, enqueued_at=round(now, 3))
-            )
-        check_size(payload, command.task, self.settings.max_payload)
-        kind = EventKind.DELAYED if command.delay else EventKind.ENQUEUED
-        event = encode_event(kind, queue, now, [{"task": command.task[:200], "id": token}], 1)
-        if command.delay:
-            call = self._tasks.delay(queue, [(f"+{command.delay:.6f}", payload)], client_id=token, seq=1, event=event)
-        else:
-            call = self._tasks.enqueue(queue, [payload], client_id=token, seq=1, event=event)
-        self._repeat(call)
-        self._repeat(self._tasks.announce(queue))
-        when = f" in {command.delay:g} s" if command.delay else ""
-        return Applied(text=f"enqueued {command.task} ({shown}) on {queue}{when}")
-
-    def _pause(self, command: PauseQueue, token: str) -> Applied:
-        queue = check_queue_name(command.queue)
-        now = round(self._server_now(), 3)
-        note = _json.encode({"by": command.by, "at": now, "reason": command.reason})
-        event = operator_event(EventKind.PAUSED, queue, now, command.by, command.reason, undo=token)
-        changed, held = self._repeat(self._operations.pause(queue, note, token=token, event=event))
-        self._repeat(self._tasks.announce(queue))
-        if changed:
-            undo = undoable(f"paused {queue}", queue, token, now)
-            return Applied(text=f"paused {queue}: workers finish what they have and claim no more", undo=undo)
-        by = pause_note(held)
-        return Applied(text=f"{queue} was paused already by {by.by if by else '?'}", changed=False)
-
-    def _resume(self, command: ResumeQueue, token: str) -> Applied:
-        queue = check_queue_name(command.queue)
-        now = round(self._server_now(), 3)
-        event = operator_event(EventKind.RESUMED, queue, now, command.by, "", undo=token)
-        changed, _ = self._repeat(self._operations.resume(queue, token=token, event=event))
-        if changed:
-            return Applied(text=f"resumed {queue}", undo=undoable(f"resumed {queue}", queue, token, now))
-        return Applied(text=f"{queue} was not paused", changed=False)
-
-    def _on_delayed(self, command: Reschedule | Delete, token: str) -> Applied:
-        return self._named(command.queue, lambda: self._delayed.apply(command, f"{token}.0"))
-
-    def _named(self, queue: str, act: Callable[[], Applied]) -> Applied:
-        """Do it; a key of another type that is in the way is named."""
-        try:
-            return act()
-        except WrongType as error:
-            raise (self._overviews.wrong_type(queue) or error) from None
-
-    def _server_now(self) -> float:
-        now: float = self._repeat(self._reading.time())
-        return now
-
-    def _on_schedule(self, command: ScheduleCommand, token: str) -> Applied:
-        applied = self.desk.apply(command, token)
-        if command.queue is not None:
-            self._repeat(self._tasks.announce(command.queue))
-        return applied
-
-    def _repeat(self, call: Call[Any]) -> Any:
-        """Send a call that may be repeated; once more when its reply was lost."""
-        try:
-            return self._act.run(call)
-        except StoreUnavailable:
-            return self._act.run(call)
-
-    def _repeat_all(self, calls: list[Call[Any]]) -> list[Any]:
-        """As `_repeat`, for several calls in one round trip; the first refusal is raised."""
-        return all_or_raise(self._answers(calls))
+        return self._operator.apply(command, report)
 
     def _answers(self, calls: list[Call[Any]]) -> list[Any]:
         """As `_repeat_all`, but a refused call yields its `StoreError` in its place."""
@@ -442,8 +310,3 @@ class NativeBackend:
         self._read.close()
         self._act.close()
         self._look.close()
-
-
-def _queue_of(command: TaskCommand) -> str:
-    """The queue whose keys a refusal is most likely about."""
-    return command.which.queue if isinstance(command.which, Matching) else command.which[0].queue

@@ -16,7 +16,7 @@ from taskconsole.backends.commands import (
     TriggerSchedule,
 )
 from taskconsole.backends.rows import moment_text, operator_event
-from taskconsole.errors import Changed, ScheduleError, StoreError, TaskconsoleError
+from taskconsole.errors import Changed, ScheduleError, StoreError
 from taskconsole.model.definition import (
     Overlap,
     Owner,
@@ -42,6 +42,7 @@ from taskconsole.model.stats import Pause
 from taskconsole.model.task import Envelope, check_size, encode
 from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
 from taskconsole.store.schedules import BUFFERED, ScheduleStore
+from taskconsole.store.wire import all_or_raise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -454,18 +455,6 @@ class ScheduleDesk:
             raise ScheduleError(f"{name!r} may be restored on several queues: name one of {', '.join(having)}")
         # Else it stands somewhere, and is to become what the code says.
         return having[0] if having else None
-
-
-def all_or_raise(answers: list[Any], what: type[TaskconsoleError] = TaskconsoleError) -> list[Any]:
-    """The answers, when there is no error of the kind `what` among them.
-
-    Raises:
-        TaskconsoleError: The first of them.
-    """
-    for answer in answers:
-        if isinstance(answer, what):
-            raise answer
-    return answers
 
 
 def _with_default(known: list[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""The console as a program: screens above, feed below, the terminal around them."""
+"""The console as a program: screens above, feed below, the terminal around them.
+
+What the first figures do not need is imported when it is first wanted: dialogs, saving, copying.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +23,17 @@ from textual.app import App
 from taskconsole.console import actions
 from taskconsole.console.crew import Crew
 from taskconsole.console.desk import Desk
-from taskconsole.console.dialogs.chooser import Chooser, Option
-from taskconsole.console.dialogs.help import HelpScreen
 from taskconsole.console.feed.feed import Feed
 from taskconsole.console.feed.lock import Lock
 from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
-from taskconsole.console.saving.export import ExportError, Kind, destination, export, save
-from taskconsole.console.spelled import command_lines
-from taskconsole.console.terminal.copying import start_copying
 from taskconsole.console.terminal.driver import CalmDriver
 from taskconsole.console.terminal.keystrokes import Keystrokes
 from taskconsole.console.terminal.turnstile import Turnstile
 from taskconsole.console.text.format import ASCII, UNICODE, key_name
 from taskconsole.console.text.safe import safe
 from taskconsole.console.typed.history import History
-from taskconsole.console.views.queues import QueuesView
-from taskconsole.model.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +46,7 @@ if TYPE_CHECKING:
     from taskconsole.console.feed.handover import Handover
     from taskconsole.console.feed.queries import Query
     from taskconsole.console.messages import Change, Saving, Say
+    from taskconsole.console.views.queues import QueuesView
     from taskconsole.model.event import Event
 
 __all__ = ["Console", "run_app", "run_console"]
@@ -266,12 +263,16 @@ class Console(App[int]):
 
     def action_help(self) -> None:
         """The keys of this view."""
+        from taskconsole.console.dialogs.help import HelpScreen
+
         if isinstance(self.screen, Desk):
             groups = [(name, self.desk.view.allowed_of(actions.GROUPS[name])) for name in self.groups]
             self.push_screen(HelpScreen(groups, glyphs=self.look.glyphs))
 
     def action_palette(self) -> None:
         """Every action that has a key here, by its name."""
+        from taskconsole.console.dialogs.chooser import Chooser, Option
+
         if not isinstance(self.screen, Desk):
             return
         view = self.desk.view
@@ -292,6 +293,9 @@ class Console(App[int]):
 
     def action_copy_menu(self) -> None:
         """Choose what to copy."""
+        from taskconsole.console.dialogs.chooser import Chooser, Option
+        from taskconsole.console.spelled import command_lines
+
         if not isinstance(self.screen, Desk):
             return
         text, what = self.desk.view.copied()
@@ -322,6 +326,8 @@ class Console(App[int]):
     @property
     def queues(self) -> QueuesView:
         """The first view."""
+        from taskconsole.console.views.queues import QueuesView
+
         view = self.desk.view_called("queues")
         assert isinstance(view, QueuesView)
         return view
@@ -332,6 +338,8 @@ class Console(App[int]):
 
     def on_saving(self, message: Saving) -> None:
         """Save what the view shows."""
+        from taskconsole.console.saving.export import ExportError, Kind, destination, export, save
+
         view = self.desk.view
         name = "-".join(part for part in (view.NAME, *view.crumbs) if part)
         try:
@@ -357,6 +365,9 @@ class Console(App[int]):
 
     async def on_change(self, message: Change) -> None:
         """Look at another server."""
+        from taskconsole.console.dialogs.chooser import Chooser, Option
+        from taskconsole.model.nearest import did_you_mean
+
         if not self._contexts:
             self.desk.show_status("no contexts: [contexts.NAME] in config.toml makes one", ok=False)
         elif message.name is None:
@@ -386,6 +397,8 @@ class Console(App[int]):
         self.feed.start()
 
     def _copy(self, text: str, what: str) -> None:
+        from taskconsole.console.terminal.copying import start_copying
+
         if not text:
             self.desk.show_status("nothing is selected", ok=False)
             return

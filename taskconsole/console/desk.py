@@ -1,6 +1,7 @@
 """The screen around the views: where we are, what is wrong, one view, what was done last, and which keys work.
 
-It owns the way from view to view; what a view shows is its own business.
+It owns the way from view to view; what a view shows is its own business. What the first figures do not need is
+imported when it is first wanted, as the views are: to act, to understand what is typed.
 """
 
 from __future__ import annotations
@@ -15,24 +16,13 @@ from textual.events import Click
 from textual.screen import Screen
 
 from taskconsole.console import actions, header
-from taskconsole.console.acting.hands import Hands
 from taskconsole.console.feed.link import Link, Phase
+from taskconsole.console.feed.lock import Writes
 from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say
 from taskconsole.console.place import ROOTS, Place
-from taskconsole.console.starting import place_of
 from taskconsole.console.text.format import clock
 from taskconsole.console.text.lines import Line, Tone, cell, join
 from taskconsole.console.text.safe import safe
-from taskconsole.console.typed.commandline import (
-    CommandError,
-    Export,
-    Help,
-    Names,
-    Quit,
-    UseContext,
-    complete,
-    parse,
-)
 from taskconsole.console.views.catalogue import make_view
 from taskconsole.console.widgets.lines import Lines
 from taskconsole.console.widgets.prompt import Prompt
@@ -46,6 +36,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.screen import ModalScreen
 
+    from taskconsole.console.acting.hands import Hands
     from taskconsole.console.feed.errands import Errands
     from taskconsole.console.feed.queries import Answer, Query
     from taskconsole.console.look import Look
@@ -98,7 +89,8 @@ class Desk(Screen[None]):
         self._address = address
         self._keys = keys
         self._clock = clock
-        self.hands = Hands(self, errands, keys, clock=clock)
+        self._errands = errands
+        self._hands: Hands | None = None
         self._watch = watch
         self._history = history
         self._masked = look.masked
@@ -177,7 +169,7 @@ class Desk(Screen[None]):
     def paint(self) -> None:
         """Show what surrounds the view; what has not changed is not written."""
         link, now, width = self._link, time.monotonic(), self.size.width
-        self.header_line.show(header.header(link, self._address, width, now, self.look, self.hands.lock_words))
+        self.header_line.show(header.header(link, self._address, width, now, self.look, self.lock_words))
         self.tabs.show(header.tabs(self.view.place, self.view.crumbs, width))
         self.verdict_lines.show(
             header.verdict_line(link, self._found, width, now),
@@ -188,7 +180,7 @@ class Desk(Screen[None]):
 
     def tick(self) -> None:
         """Once a second; a live screen is painted by its readings alone. What locks itself hides the secrets."""
-        if self.look.masked != self._masked and self.hands.is_locked:
+        if self.look.masked != self._masked and self.is_locked:
             self.show_secrets(shown=False)
         if self._link.phase is not Phase.LIVE or self._link.stale_for(time.monotonic()) is not None:
             self.paint()
@@ -254,7 +246,7 @@ class Desk(Screen[None]):
     async def start_over(self, look: Look, address: str, errands: Errands) -> None:
         """Another server: nothing that was shown is true of it, nothing that was done can be undone there."""
         self.workers.cancel_group(self, "hands")
-        self.hands = Hands(self, errands, self._keys, clock=self._clock)
+        self._errands, self._hands = errands, None
         self.look, self._address, self._link, self._found = look, address, Link(), []
         self._masked = look.masked
         for view in self._views.values():
@@ -334,6 +326,25 @@ class Desk(Screen[None]):
         finally:
             self._asking = False
 
+    @property
+    def hands(self) -> Hands:
+        """What carries out keys that change something; there once the first is pressed."""
+        from taskconsole.console.acting.hands import Hands
+
+        if self._hands is None:
+            self._hands = Hands(self, self._errands, self._keys, clock=self._clock)
+        return self._hands
+
+    @property
+    def is_locked(self) -> bool:
+        """Nothing may be written now."""
+        return self._errands.lock.state(self._clock()) is not Writes.OPEN
+
+    @property
+    def lock_words(self) -> str:
+        """The word for the header."""
+        return self._errands.lock.words(self._clock())
+
     def action_act(self, verb: str) -> None:
         """Have something done to what is selected."""
         view = self.view
@@ -395,7 +406,7 @@ class Desk(Screen[None]):
 
     async def action_back(self) -> None:
         """End what goes on for long; clear the filter, then the marks; then leave the view."""
-        if not self.hands.flow.end_running() and not self.view.clear():
+        if not (self._hands and self._hands.flow.end_running()) and not self.view.clear():
             await self._leave_view()
 
     async def action_last(self) -> None:
@@ -462,6 +473,8 @@ class Desk(Screen[None]):
     @on(Prompt.Completing)
     def _completing(self, message: Prompt.Completing) -> None:
         """Tab: what the command may become, one after another."""
+        from taskconsole.console.typed.commandline import Names, complete
+
         if self.prompt.sign != ":":
             return
         if message.text not in self._offers:
@@ -488,6 +501,9 @@ class Desk(Screen[None]):
 
     async def obey(self, text: str) -> None:
         """Carry out a typed command."""
+        from taskconsole.console.starting import place_of
+        from taskconsole.console.typed.commandline import CommandError, Export, Help, Quit, UseContext, parse
+
         try:
             command = parse(text)
         except CommandError as error:

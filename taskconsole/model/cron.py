@@ -90,6 +90,11 @@ class Cron:
         """What one may not expect of the expression, a sentence each."""
         return self._parsed.warnings
 
+    @property
+    def written(self) -> str:
+        """As one writes it: `15 3 * * * Europe/Berlin`, the zone only when it is another than UTC."""
+        return self.expression if self.tz == "UTC" else f"{self.expression} {self.tz}"
+
     def describe(self) -> str:
         """The expression in English, with the zone: `At 03:15 (Europe/Berlin)`."""
         return f"{_described(self._parsed)} ({self.tz})"

@@ -144,6 +144,11 @@ class Every:
         except OverflowError:
             return None
 
+    @property
+    def written(self) -> str:
+        """`every 5m`."""
+        return f"every {format_interval(self.seconds)}"
+
     def describe(self) -> str:
         """`Every 5 minutes`, and from when if that was said."""
         parts = _split(self.seconds)
@@ -187,6 +192,11 @@ class At:
             ScheduleError: `moment` has no time zone.
         """
         return self.moment if instant(moment) < self._instant else None
+
+    @property
+    def written(self) -> str:
+        """`at 2026-12-31 23:59:00+0100`."""
+        return f"at {self.moment:%Y-%m-%d %H:%M:%S%z}"
 
     def describe(self) -> str:
         """`Once at 2026-12-31 23:59:00+01:00`."""

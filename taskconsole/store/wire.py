@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from taskconsole.store.call import Call, Place
     from taskconsole.store.trace import Trace
 
-__all__ = ["AsyncWire", "Wire", "check_version", "parsed", "translate"]
+__all__ = ["AsyncWire", "Wire", "all_or_raise", "check_version", "parsed", "translate"]
 
 T = TypeVar("T")
 
@@ -114,6 +114,18 @@ def parsed(call: Call[T], reply: Any, address: str) -> T:
         return call.parse(reply)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise StoreUnavailable(f"unreadable answer from Redis at {address}: {type(error).__name__}") from error
+
+
+def all_or_raise(answers: list[Any], what: type[TaskconsoleError] = TaskconsoleError) -> list[Any]:
+    """The answers, when there is no error of the kind `what` among them.
+
+    Raises:
+        TaskconsoleError: The first of them.
+    """
+    for answer in answers:
+        if isinstance(answer, what):
+            raise answer
+    return answers
 
 
 def _read_reply(call: Call[Any], reply: Any, address: str) -> Any:

@@ -194,7 +194,7 @@ def test_a_purge_of_which_a_part_has_outgrown_what_was_agreed_says_what_it_did(r
         asked.append(calls)
         if len(asked) == 3:  # the sizes, the first purge, the second
             raw.zadd("delayed_tasks", {"c": 4e9, "d": 4e9})
-        return backend._repeat_all(calls)
+        return backend._operator._repeat_all(calls)
 
     desk = TaskDesk(Namespace(), grow)
     applied = desk.purge(Purge(queue="task_queue", state=State.DELAYED, agreed=2, by=BY), "t")
@@ -215,8 +215,8 @@ def test_what_loses_every_reply_is_done_once_and_undone_once(raw, backend, act, 
     which = Matching(queue="mail", state=state, text="t1", agreed=30) if matching else rows(backend, state, 11)
 
     def twice(calls):
-        backend._repeat_all(calls)
-        return backend._repeat_all(calls)
+        backend._operator._repeat_all(calls)
+        return backend._operator._repeat_all(calls)
 
     applied = TaskDesk(Namespace(), twice).apply(ACTS[act](which), "token", None)
     assert (applied.done, applied.missed) == (11, 0), applied.text

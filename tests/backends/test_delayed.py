@@ -318,13 +318,13 @@ def test_a_command_whose_reply_is_lost_is_done_once(store_url, raw, task):
         backend = NativeBackend(Settings(url=proxy.url, timeout=2.0))
         backend.apply(delete("warm-up"))
 
-        def lose(calls, ask=backend._delayed._ask):
+        def lose(calls, ask=backend._operator._delayed._ask):
             if calls[0].args[0] == "EVALSHA":
                 raw.script_load(calls[0].body)
                 proxy.drop_replies(1)
             return ask(calls)
 
-        backend._delayed._ask = lose
+        backend._operator._delayed._ask = lose
         moved = backend.apply(reschedule(task, "1893456000"))
         assert moved.changed
         assert "before 2096" in moved.text, "the repetition answers as the first"

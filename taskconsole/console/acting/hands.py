@@ -55,16 +55,6 @@ class Hands:
         """Whether anything may be written."""
         return self._errands.lock
 
-    @property
-    def is_locked(self) -> bool:
-        """Nothing may be written now."""
-        return self.lock.state(self._clock()) is not Writes.OPEN
-
-    @property
-    def lock_words(self) -> str:
-        """The word for the header."""
-        return self.lock.words(self._clock())
-
     async def act(self, action: Action, aim: Aim, pressed: int) -> bool:
         """Carry out one of `screen.act`'s actions; True when something was done."""
         if not await self._may(pressed):

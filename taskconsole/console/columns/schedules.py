@@ -8,7 +8,6 @@ from taskconsole.console.text.format import age, duration
 from taskconsole.console.text.lines import Tone
 from taskconsole.console.text.safe import safe
 from taskconsole.console.text.table import Column
-from taskconsole.model.schedule import At, Cron, format_interval
 from taskconsole.model.schedule_info import ScheduleState
 
 if TYPE_CHECKING:
@@ -29,15 +28,7 @@ _TONES = {
 
 def when_text(definition: Definition | None) -> str:
     """The trigger as it is written, with its zone; safe."""
-    if definition is None:
-        return "?"
-    schedule = definition.schedule
-    if isinstance(schedule, Cron):
-        zone = "" if schedule.tz == "UTC" else f" {schedule.tz}"
-        return safe(f"{schedule.expression}{zone}", 300)
-    if isinstance(schedule, At):
-        return safe(f"at {schedule.moment:%Y-%m-%d %H:%M:%S%z}", 100)
-    return f"every {format_interval(schedule.seconds)}"
+    return "?" if definition is None else safe(definition.schedule.written, 300)
 
 
 def _next(info: ScheduleInfo, now: float, _width: int) -> str:
