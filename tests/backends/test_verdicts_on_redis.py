@@ -614,6 +614,8 @@ def test_a_healthy_busy_system_is_not_complained_about(doctor, start_worker):
 
 def test_memory_eviction_and_their_commands(doctor_of):
     doctor = doctor_of(settings={"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"})
+    # So much that the buffers of connections, which come and go, do not count.
+    doctor.raw.set("much", bytes(20_000_000))
     found = doctor.only()
     assert (found["rule"], found["level"]) == ("eviction", "critical")
     assert found["text"].startswith("EVICTION: ")

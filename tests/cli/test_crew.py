@@ -117,7 +117,8 @@ def test_a_stalled_terminal_delays_no_task_and_leaving_drains(store_url, raw):
         assert latest < 2
 
         # Read again, until all that was typed meanwhile is done; a task that runs is waited for on the way out.
-        session.settle(1.2, 30)
+        session.press(":z1\r")
+        session.until("no command 'z1'", 60)
         work(raw, "last", 4.0)
         wait_until(lambda: "last" in ledger(raw, b"start"), 30)
         session.press("\x03")

@@ -118,11 +118,13 @@ class Operator:
         await self.pilot.press(*self.case.keys)
         if self.case.form:
             await until(lambda: isinstance(self.app.screen, Form | LineDialog), what=f"form of {self.case.name}")
+            await self.pilot.pause()
             if self.case.name == "edit a schedule":
                 self.app.screen._texts["when"].value = "every 1"
             await self.pilot.press(*self.case.form)
         if self.case.agree:
             await until(lambda: isinstance(self.app.screen, Confirm | LineDialog), what=text_of(self.app))
+            await self.pilot.pause()
 
     async def agree(self):
         if self.case.agree:

@@ -86,7 +86,9 @@ async def test_the_form_offers_the_tasks_of_live_workers(store_url, raw, start_w
     async with console(store_url) as pilot:
         app = pilot.app
         await until(lambda: app.queues.grid.selected is not None)
-        await pilot.press("e", *"hold_", "right")
+        await pilot.press("e")
+        await until_shown(app, "enqueue a task")
+        await pilot.press(*"hold_", "right")
         await until(lambda: app.screen.task_name.value == "hold_the_loop")
 
 

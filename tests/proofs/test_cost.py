@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.pty, pytest.mark.timeout(600)]
 
 MB = 1_000_000
 
-SECONDS = 30 if FULL else 5
+SECONDS = 30 if FULL else 3
 """Over which processor time is taken."""
 
 PUBLISHER = """

@@ -15,7 +15,7 @@ from tests.servers import ROOT
 
 TMUX = shutil.which("tmux")
 
-POLL = 0.1
+POLL = 0.05
 """Seconds between two looks: each starts a process."""
 
 
