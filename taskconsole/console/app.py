@@ -1,6 +1,6 @@
 """The console as a program: screens above, feed below, the terminal around them.
 
-What the first figures do not need is imported when it is first wanted: dialogs, saving, copying.
+What the first figures do not need is imported in functions, so that they need not wait for it (see `later`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from taskconsole.console import actions
 from taskconsole.console.crew import Crew
 from taskconsole.console.desk import Desk
 from taskconsole.console.feed.feed import Feed
+from taskconsole.console.feed.link import Phase
 from taskconsole.console.feed.lock import Lock
+from taskconsole.console.later import import_the_rest
 from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
@@ -62,6 +64,9 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 CATCH_UP = 0.25
 """Seconds between two looks whether a terminal that was behind takes bytes again."""
+
+AFTERWARDS = 0.1
+"""Seconds after which the first figures have been painted."""
 
 LAST_WAIT = 25.0
 """Seconds that workers beside a console that was left may take to end."""
@@ -148,6 +153,7 @@ class Console(App[int]):
         """Ends the process when leaving by a signal takes too long."""
         self._flushed_at = 0.0
         self._flush_due = False
+        self._starting = True
         self._turnstile = Turnstile(self, super().on_event)
         look = Look(
             operator=_operator(),
@@ -229,8 +235,12 @@ class Console(App[int]):
         self.feed.set_focused(False)
 
     def on_link_changed(self) -> None:
-        """Show the newest snapshot."""
-        self.desk.show_link(self.feed.take_link())
+        """Show the newest snapshot; after the first figures, or when there are none, there is time for the rest."""
+        link = self.feed.take_link()
+        self.desk.show_link(link)
+        if self._starting and link.phase is not Phase.CONNECTING:
+            self._starting = False
+            self.set_timer(AFTERWARDS, import_the_rest)
 
     def on_answer_changed(self) -> None:
         """Show what the view has asked for."""

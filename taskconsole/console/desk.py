@@ -1,7 +1,7 @@
 """The screen around the views: where we are, what is wrong, one view, what was done last, and which keys work.
 
 It owns the way from view to view; what a view shows is its own business. What the first figures do not need is
-imported when it is first wanted, as the views are: to act, to understand what is typed.
+imported in functions, so that they need not wait for it (see `later`).
 """
 
 from __future__ import annotations

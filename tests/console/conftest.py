@@ -27,9 +27,13 @@ async def _press_keys(app, keys):
         # What the app does after the key tells that the key has come to the turnstile, if there is one.
         app.call_later(taken.set)
         await taken.wait()
-        while getattr(app, "_turnstile", None) and app._turnstile._under_way and app._running:
+        while _is_under_way(app):  # noqa: ASYNC110 (nobody else would need an event)
             await asyncio.sleep(0)
-        await asyncio.sleep(0)
+
+
+def _is_under_way(app):
+    turnstile = getattr(app, "_turnstile", None)
+    return turnstile is not None and turnstile._under_way and app._running
 
 
 def _key_event(key):

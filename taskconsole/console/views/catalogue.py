@@ -1,4 +1,4 @@
-"""Which class shows which view. Its module, which has the view's name, is imported when the view is first opened."""
+"""Which class shows which view. Its module has the view's name, and is not imported here (see `later`)."""
 
 from __future__ import annotations
 
