@@ -156,6 +156,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
             crew=Crew(starter(settings), look.app),
             history=history_path(os.environ),
             recorder=recorder,
+            later=("taskconsole.backends",),
         )
 
 

@@ -106,6 +106,7 @@ class Console(App[int]):
         handle_signals: End in order on SIGTERM and SIGHUP; for the main thread only.
         recorder: Hears every event; it is the caller who has the rest recorded, by way of `connect`.
         crew: The workers that this console runs.
+        later: Packages that the backend imports late; they are imported once there is time.
         keys: Tells whether a key was meant.
         clock: For the lock.
     """
@@ -137,6 +138,7 @@ class Console(App[int]):
         handle_signals: bool = False,
         recorder: Recorder | None = None,
         crew: Crew | None = None,
+        later: Sequence[str] = (),
         keys: Keystrokes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -153,7 +155,7 @@ class Console(App[int]):
         """Ends the process when leaving by a signal takes too long."""
         self._flushed_at = 0.0
         self._flush_due = False
-        self._starting = True
+        self._starting, self._later = True, later
         self._turnstile = Turnstile(self, super().on_event)
         look = Look(
             operator=_operator(),
@@ -240,7 +242,7 @@ class Console(App[int]):
         self.desk.show_link(link)
         if self._starting and link.phase is not Phase.CONNECTING:
             self._starting = False
-            self.set_timer(AFTERWARDS, import_the_rest)
+            self.set_timer(AFTERWARDS, lambda: import_the_rest(self._later))
 
     def on_answer_changed(self) -> None:
         """Show what the view has asked for."""

@@ -10,27 +10,31 @@ from __future__ import annotations
 import pkgutil
 import threading
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-import taskconsole.backends
-import taskconsole.console
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["import_the_rest"]
 
-WHOLE = (taskconsole.console, taskconsole.backends)
-
-APART = ("taskconsole.console.replay", "taskconsole.backends.recording")
-"""Other programs, in a way: whoever wants them says so at the start."""
+APART = ("replay", "recording")
+"""Packages that are other programs, in a way: whoever wants them says so at the start."""
 
 
-def import_the_rest() -> threading.Thread:
-    """Import every module of the console and of what it shows, in a thread of its own."""
-    thread = threading.Thread(target=_import, name="taskconsole-imports", daemon=True)
+def import_the_rest(packages: Sequence[str]) -> threading.Thread:
+    """Import every module of the console, and of these packages, in a thread of its own."""
+    assert __package__
+    names = (__package__, *packages)
+    thread = threading.Thread(target=_import, args=(names,), name="taskconsole-imports", daemon=True)
     thread.start()
     return thread
 
 
-def _import() -> None:
-    for package in WHOLE:
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.startswith(APART):
-                import_module(module.name)
+def _import(packages: Sequence[str]) -> None:
+    for name in packages:
+        package = import_module(name)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.ispkg:
+                import_module(f"{name}.{module.name}")
+            elif module.name not in APART:
+                _import([f"{name}.{module.name}"])
