@@ -34,18 +34,13 @@ def main() -> None:
         report = Report({**description(), **bench.settings(), "size": "quick" if size.quick else "whole"})
         ours = [taskconsole(loop) for loop in our_loops()] if arguments.ours else []
         peers = _peers(arguments.peers, arguments.cache, report)
-        for name in arguments.measures or MEASURES:
-            measure = MEASURES[name]
-            repeats = measure.repeats or (1 if size.quick else 3)
-            _run(
-                bench,
-                measure,
-                name,
-                _entrants(measure, ours, peers),
-                arguments.repeats or repeats,
-                size,
-                report,
-            )
+        try:
+            for name in arguments.measures or MEASURES:
+                measure = MEASURES[name]
+                repeats = arguments.repeats or measure.repeats or (1 if size.quick else 3)
+                _run(bench, measure, name, _entrants(measure, ours, peers), repeats, size, report)
+        except KeyboardInterrupt:
+            report.problems.append("interrupted: what comes after was not measured")
     print(report.as_text())
     if arguments.json:
         arguments.json.write_text(json.dumps(report.as_json(), indent=1) + "\n")

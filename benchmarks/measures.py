@@ -132,14 +132,14 @@ def backlog(bench: Bench, system: System, size: Size) -> Figures:
     """No-op tasks out of a small backlog, and out of a large one.
 
     Ours 10 k and 1 M (100 k when quick), timed from run 1,000 to run 10,000 and to run 100,000 (10,000). A peer
-    gets about a second's work, 2,000 tasks at least, and 100 k (20 k), which takes it a minute to enqueue;
+    gets about a second's work, 2,000 tasks at least, and 50 k (20 k), which takes some half a minute to enqueue;
     timed over the last nine tenths of the small number in both.
     """
     if system.ours:
         few, many = 10_000, size.of(1_000_000, 100_000)
         counted = many // 10
     else:
-        few, many = max(2_000, 200_000 // system.scale), size.of(100_000, 20_000)
+        few, many = max(2_000, 200_000 // system.scale), size.of(50_000, 20_000)
         counted = few
     small = _drain(bench, system, few, between=(few // 10, few)).rate
     large = _drain(bench, system, many, between=(few // 10, counted)).rate
