@@ -87,10 +87,19 @@ class Registrar:
     async def run_once(self, queue: str) -> int:
         """Register all that code declares for a queue; returns how many were written."""
         schedules = self._by_queue.get(queue, [])
+        written = await self._register_all(queue, schedules)
+        if await self._tell(queue, schedules):
+            # Redis may have lost everything between the two: whoever confirms only asks whether they have been told.
+            written += await self._register_all(queue, schedules)
+        if written:
+            log.info("schedules registered", extra={"queue": queue, "n": written, "of": len(schedules)})
+        return written
+
+    async def _register_all(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> int:
         written = 0
         self._unmerged.discard(queue)
         for start in range(0, len(schedules), CHUNK):
-            open_ones = schedules[start : start + CHUNK]
+            open_ones = list(schedules[start : start + CHUNK])
             for _ in range(ATTEMPTS):
                 done, open_ones = await self._register(queue, open_ones)
                 written += done
@@ -98,9 +107,6 @@ class Registrar:
                     break
             else:
                 log.warning("schedules change faster than they can be registered", extra={"queue": queue})
-        await self._tell(queue, schedules)
-        if written:
-            log.info("schedules registered", extra={"queue": queue, "n": written, "of": len(schedules)})
         return written
 
     async def _register(self, queue: str, schedules: list[DeclaredSchedule]) -> tuple[int, list[DeclaredSchedule]]:
@@ -206,13 +212,15 @@ class Registrar:
         before, self._alive[queue] = self._alive.get(queue, frozenset()), frozenset(digests)
         return bool(before - self._alive[queue])
 
-    async def _tell(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> None:
+    async def _tell(self, queue: str, schedules: Sequence[DeclaredSchedule]) -> bool:
+        """Say what is declared; False when that had been said already."""
         if not schedules or await self._confirm(queue, schedules):
-            return
+            return False
         digest = self._digest(queue, schedules)
         names = [schedule.name for schedule in schedules]
         for start in range(0, len(names), 1000):
             await self._wire.run(self._store.manifest(queue, digest, names[start : start + 1000]))
+        return True
 
 
 def _digest_of(schedules: Sequence[DeclaredSchedule]) -> str:

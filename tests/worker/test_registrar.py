@@ -358,6 +358,24 @@ async def test_a_manifest_that_was_half_told_is_told_to_its_end(make_code, raw, 
     assert not any(info.orphan for info in schedules.list(queue_name=QUEUE))
 
 
+async def test_what_redis_loses_between_writing_and_telling_is_written_again(make_code, raw):
+    code = make_code(a={}, b={})
+
+    class Lossy(ScheduleStore):
+        def manifest(self, queue, digest, names=()):
+            if not raw.exists("lost"):
+                raw.flushall()
+                raw.set("lost", "everything", ex=60)
+            return super().manifest(queue, digest, names)
+
+    declared = list(code.app.registry.schedules.values())
+    registrar = Registrar(declared, store=Lossy(code.names), wire=code.wire, clock=code.clock)
+    await registrar.run_once(QUEUE)
+    # Everybody who confirms finds them told from now on, and would never write them.
+    assert raw.hkeys(keys.schedules) == [b"a", b"b"]
+    assert raw.zcard(keys.next) == raw.zcard(keys.manifests) + 1 == 2
+
+
 async def test_an_operators_schedule_is_no_orphan(make_code, schedules):
     await make_code(a={}).register()
     await asyncio.to_thread(schedules.add, "mine", Every(60), "t", queue_name=QUEUE)
