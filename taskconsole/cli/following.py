@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from taskconsole.cli.curtain import curtain_of, reveal_option
 from taskconsole.cli.output import as_json, say, write_json, write_line
 from taskconsole.cli.reading import json_option, open_backend
 from taskconsole.cli.target import target_of, target_options
@@ -39,6 +40,7 @@ FAILURES = frozenset({"retried", "died", "reclaimed", "fenced", "gap"})
     type=click.IntRange(1, 1000),
     help="How many of the log; 50, or with --follow none, unless said.",
 )
+@reveal_option
 @json_option
 @click.pass_context
 def events(
@@ -49,6 +51,7 @@ def events(
     names: tuple[str, ...],
     failures: bool,
     limit: int | None,
+    reveal: bool,
     wants_json: bool,
 ) -> int:
     """Show the newest events of the log, oldest first: failures, deaths, operators, workers.
@@ -60,7 +63,10 @@ def events(
     def wanted(event: Event) -> bool:
         return (not names or event.queue in names) and (not failures or event.kind in FAILURES)
 
+    curtain = curtain_of(context, reveal=reveal)
+
     def show(event: Event) -> None:
+        event = curtain.before(event)
         if wants_json:
             write_json(as_json(event))
         else:
@@ -75,7 +81,9 @@ def events(
         if follow:
             sys.stdout.flush()
             _follow(backend, wanted, show)
-        elif not found:
+        elif found:
+            curtain.tell()
+        else:
             say("no events in the log")
     return 0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from taskconsole.cli.curtain import curtain_of, reveal_option
 from taskconsole.cli.output import as_json, say, write_json, write_line
 from taskconsole.cli.reading import STATES, json_option, open_backend
 from taskconsole.cli.target import target_of, target_options
@@ -28,9 +29,10 @@ NARRATE = 2.0
 @click.argument("queue")
 @click.argument("state", type=click.Choice(STATES))
 @click.argument("task_id", metavar="ID")
+@reveal_option
 @json_option
 @click.pass_context
-def task(context: click.Context, /, *, queue: str, state: str, task_id: str, wants_json: bool) -> int:
+def task(context: click.Context, /, *, queue: str, state: str, task_id: str, reveal: bool, wants_json: bool) -> int:
     """Show the task of QUEUE that is in STATE and has this ID, or whose whole payload is the text ID.
 
     What has happened to it, how its attempts ended, and the first 64 KB of its payload. Ends with 1 when there is none.
@@ -38,7 +40,7 @@ def task(context: click.Context, /, *, queue: str, state: str, task_id: str, wan
     from taskconsole.model.search import Search
     from taskconsole.model.state import State
 
-    shown = _Shown()
+    shown, curtain = _Shown(), curtain_of(context, reveal=reveal)
     with open_backend(target_of(context), queue) as backend:
         backend.search(Search(text=task_id, queue=queue, states=(State(state),), exact=True), shown.narrate)
         detail = backend.task(shown.rows[0]) if shown.rows else None
@@ -46,6 +48,8 @@ def task(context: click.Context, /, *, queue: str, state: str, task_id: str, wan
         moved = "it has just moved on" if shown.rows else f"looked at {shown.looked:,} of {shown.total:,}"
         say(f"no {state} task of {queue} is called {task_id}: {moved}")
         return 1
+    detail = curtain.before(detail)
+    curtain.tell()
     if wants_json:
         write_json(as_json(detail))
     else:
@@ -112,6 +116,7 @@ def _print_attempt(attempt: Attempt) -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only this state; else all but done.")
 @click.option("--exact", is_flag=True, help="TEXT is the whole id, or a whole bare payload; the first one ends it.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Stop after so many.")
+@reveal_option
 @json_option
 @click.pass_context
 def find(
@@ -123,6 +128,7 @@ def find(
     state: str | None,
     exact: bool,
     limit: int,
+    reveal: bool,
     wants_json: bool,
 ) -> int:
     """Look for TEXT in the payloads of tasks, whatever the case of ASCII letters; it is no pattern.
@@ -134,11 +140,11 @@ def find(
     from taskconsole.model.state import State
 
     search = Search(text=text, queue=queue, states=(State(state),) if state else (), exact=exact, most=limit)
-    shown = _Shown()
+    shown, curtain = _Shown(), curtain_of(context, reveal=reveal)
 
     def report(progress: Progress) -> bool:
         going_on = shown.narrate(progress)
-        for row in progress.found:
+        for row in curtain.before_all(progress.found):
             if wants_json:
                 write_json(as_json(row))
             else:
@@ -152,6 +158,7 @@ def find(
         except KeyboardInterrupt:
             say(f"stopped: {shown.so_far()}")
             return 130
+    curtain.tell()
     say(shown.so_far())
     return 0 if shown.rows else 1
 

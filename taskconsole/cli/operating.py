@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from taskconsole.cli.acting import act_on_tasks, say_undo, which_options
+from taskconsole.cli.curtain import refuse_masked
 from taskconsole.cli.operator import operator_name
 from taskconsole.cli.output import say, write_json, write_line
 from taskconsole.cli.parameters import SECONDS
@@ -72,6 +73,7 @@ def enqueue(
         raise ConfigError("--bare --count with a delay: equal members of a sorted set are one task")
     positional = tuple(json_value(text, f"argument {i}") for i, text in enumerate(args, 1))
     keyword = json_object(kwargs_json)
+    refuse_masked(context, list(positional), keyword, *([_json_of(task)] if bare else []))
     client = Client(replace(target_of(context).settings(writes=True), retry_for=RETRY_FOR))
     try:
         parcels = _Parcels(client, name, due)
@@ -84,6 +86,14 @@ def enqueue(
         named = f" {parcels.first_id}" if parcels.first_id and sent == 1 else ""
         write_line(f"enqueued {sent:,} {task}{named} on {name}" + (f", due {_due_in_words(due)}" if due else ""))
     return 0
+
+
+def _json_of(text: str) -> Any:
+    """What a bare payload carries; None when it is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 class _Parcels:

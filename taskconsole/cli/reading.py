@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from taskconsole.cli.access import print_acl
+from taskconsole.cli.curtain import curtain_of, reveal_option
 from taskconsole.cli.output import as_json, say, write_json, write_line, write_table
 from taskconsole.cli.target import target_of, target_options
 
@@ -147,14 +149,20 @@ def _remark(queue: QueueStats) -> str:
 @click.argument("state", type=click.Choice(STATES))
 @click.option("--offset", type=click.IntRange(0, 10**9), default=0, show_default=True)
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@reveal_option
 @json_option
 @click.pass_context
-def tasks(context: click.Context, /, *, queue: str, state: str, offset: int, limit: int, wants_json: bool) -> int:
+def tasks(
+    context: click.Context, /, *, queue: str, state: str, offset: int, limit: int, reveal: bool, wants_json: bool
+) -> int:
     """Show the tasks of QUEUE that are in STATE: the next to run, the soonest due or the newest dead first."""
     from taskconsole.model.state import State
 
+    curtain = curtain_of(context, reveal=reveal)
     with open_backend(target_of(context)) as backend:
-        rows, total = backend.tasks(queue, State(state), offset=offset, limit=limit)
+        found, total = backend.tasks(queue, State(state), offset=offset, limit=limit)
+    rows = curtain.before_all(found)
+    curtain.tell()
     if wants_json:
         write_json(
             {"queue": queue, "state": state, "offset": offset, "total": total, "tasks": [as_json(r) for r in rows]}
@@ -188,15 +196,19 @@ def _task_cells(row: TaskRow, now: float) -> tuple[object, ...]:
 @target_options
 @click.option("--offset", type=click.IntRange(0, 10**9), default=0, show_default=True)
 @click.option("-n", "--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@reveal_option
 @json_option
 @click.pass_context
-def delayed(context: click.Context, /, *, offset: int, limit: int, wants_json: bool) -> int:
+def delayed(context: click.Context, /, *, offset: int, limit: int, reveal: bool, wants_json: bool) -> int:
     """Show the delayed tasks of all queues, those of the public set `delayed_tasks` too, the most overdue first.
 
     Where several sets have tasks, down to the 10,000th; `tasks QUEUE delayed` reaches deeper.
     """
+    curtain = curtain_of(context, reveal=reveal)
     with open_backend(target_of(context)) as backend:
-        rows, total = backend.delayed(offset=offset, limit=limit)
+        found, total = backend.delayed(offset=offset, limit=limit)
+    rows = curtain.before_all(found)
+    curtain.tell()
     if wants_json:
         write_json({"offset": offset, "total": total, "tasks": [as_json(row) for row in rows]})
         return 0
@@ -218,18 +230,22 @@ def _delayed_cells(row: TaskRow, now: float) -> tuple[object, ...]:
 @click.command(short_help="Failed tasks in groups.")
 @target_options
 @click.option("-n", "--limit", type=click.IntRange(1, 5000), default=50, show_default=True, help="How many groups.")
+@reveal_option
 @json_option
 @click.pass_context
-def failures(context: click.Context, /, *, limit: int, wants_json: bool) -> int:
+def failures(context: click.Context, /, *, limit: int, reveal: bool, wants_json: bool) -> int:
     """Show which tasks failed and why: those that are alike in one line, the most frequent first.
 
     Alike are tasks of one queue and one name, with one exception, whose messages differ only in numbers, ids,
     addresses, times and quoted values. At most the newest 5,000 are looked at, dead or waiting to be tried again.
     """
+    curtain = curtain_of(context, reveal=reveal)
     with open_backend(target_of(context)) as backend:
         found = backend.failures()
     shown = found.groups[:limit]
     if wants_json:
+        shown = curtain.before(replace(found, groups=shown)).groups
+        curtain.tell()
         groups = [{**as_json(group), "count": group.count} for group in shown]
         write_json({**as_json(found), "groups": groups})
         return 0

@@ -138,7 +138,10 @@ def _without_headless(args: Sequence[str]) -> list[str]:
 @click.option("--ascii", "ascii_only", is_flag=True, help="Console: draw with ASCII alone.")
 @click.option("--mouse", is_flag=True, help="Console: take mouse clicks.")
 @click.option(
-    "--record", default="", metavar="FILE", help="Console: write down what is shown, for `taskconsole replay FILE`."
+    "--record",
+    default="",
+    metavar="FILE",
+    help="Console: write down what is shown, payloads with their secrets too, for `taskconsole replay FILE`.",
 )
 @click.option(
     "--headless",
@@ -243,9 +246,11 @@ def _report(error: BaseException, target: Target) -> None:
     """A bug of ours: where it happened, as far as that is fit to be shown."""
     import traceback
 
+    from taskconsole.model.secrecy import USUAL, concealed_text
+
     with contextlib.suppress(OSError):
         for line in _without_secrets("".join(traceback.format_exception(error)), target).splitlines():
-            print(printable(line), file=sys.stderr)
+            print(printable(concealed_text(line, USUAL)), file=sys.stderr)
         say("internal error: please report the lines above")
 
 

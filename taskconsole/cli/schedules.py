@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from taskconsole.cli.curtain import curtain_of, refuse_masked, reveal_option
 from taskconsole.cli.operating import json_object, json_value
 from taskconsole.cli.operator import operator_name
 from taskconsole.cli.output import say, write_json, write_line
@@ -70,34 +71,39 @@ def _choices(function: F) -> F:
 )
 @target_options
 @click.option("-q", "--queue", help="Of this queue only.")
+@reveal_option
 @json_option
 @click.pass_context
-def schedules(context: click.Context, /, *, queue: str | None, wants_json: bool) -> int:
+def schedules(context: click.Context, /, *, queue: str | None, reveal: bool, wants_json: bool) -> int:
     """Show every schedule, or do something to one. Without a command: list."""
     if context.invoked_subcommand is not None:
-        if queue is not None or wants_json:
-            raise click.UsageError("put -q and --json behind the command's name")
+        if queue is not None or wants_json or reveal:
+            raise click.UsageError("put -q, --reveal and --json behind the command's name")
         return 0
-    return _list(context, queue, wants_json=wants_json)
+    return _list(context, queue, reveal=reveal, wants_json=wants_json)
 
 
 @schedules.command("list", short_help="Every schedule, the next to fire first.")
 @target_options
 @click.option("-q", "--queue", help="Of this queue only.")
+@reveal_option
 @json_option
 @click.pass_context
-def list_(context: click.Context, /, *, queue: str | None, wants_json: bool) -> int:
+def list_(context: click.Context, /, *, queue: str | None, reveal: bool, wants_json: bool) -> int:
     """Show every schedule, one line each, the next to fire first."""
-    return _list(context, queue, wants_json=wants_json)
+    return _list(context, queue, reveal=reveal, wants_json=wants_json)
 
 
-def _list(context: click.Context, queue: str | None, *, wants_json: bool) -> int:
+def _list(context: click.Context, queue: str | None, *, reveal: bool, wants_json: bool) -> int:
     from taskconsole.cli.schedule_text import as_fields, print_list, state_word
 
+    curtain = curtain_of(context, reveal=reveal)
     with open_backend(target_of(context)) as backend:
         now = _now(backend)
         infos = backend.schedules(queue)
         if wants_json:
+            infos = curtain.before_all(infos)
+            curtain.tell()
             write_json([as_fields(info, now) for info in infos])
             return 0
         unread, infos = [info for info in infos if not info.name], [info for info in infos if info.name]
@@ -116,16 +122,19 @@ def _list(context: click.Context, queue: str | None, *, wants_json: bool) -> int
 @target_options
 @click.argument("name")
 @queue_option
+@reveal_option
 @json_option
 @click.pass_context
-def show(context: click.Context, /, *, name: str, queue: str | None, wants_json: bool) -> int:
+def show(context: click.Context, /, *, name: str, queue: str | None, reveal: bool, wants_json: bool) -> int:
     """Show everything about the schedule NAME: its definition, its next fires, how its last tasks ended."""
     from taskconsole.cli.schedule_text import as_fields, print_one
 
+    curtain = curtain_of(context, reveal=reveal)
     with open_backend(target_of(context)) as backend:
-        info = backend.desk.get(name, queue)
+        info = curtain.before(backend.desk.get(name, queue))
         now = _now(backend)
         watched = backend.desk.watched(info.queue)
+    curtain.tell()
     if wants_json:
         write_json({**as_fields(info, now), **_ahead(info, now, 5), "watched": watched})
     else:
@@ -169,6 +178,7 @@ def add(
     check_schedule_name(name)
     where = check_queue_name(DEFAULT_QUEUE if queue is None else queue)
     definition = _definition(**given)
+    refuse_masked(context, list(definition.args), definition.kwargs)
     by = operator_name()
     with open_backend(target_of(context), writes=True) as backend:
         if paused:
@@ -276,6 +286,7 @@ def edit(
         changes["tz"] = _zone(tz)
     if not changes:
         raise ConfigError("nothing to change: give an option, see --help")
+    refuse_masked(context, changes.get("args"), changes.get("kwargs"))
     with open_backend(target_of(context), writes=True) as backend:
         info = backend.desk.get(name, queue)
         _check_applicable(info, changes)

@@ -188,6 +188,7 @@ def _recorder(path: str) -> Iterator[Recorder | None]:
     finally:
         ended = f"; it had ended before: {recorder.trouble}" if recorder.trouble else ""
         recorder.close()
+        say("what a recording holds of payloads is not masked: mind who gets it")
         say(f"recorded {recorder.size / 1e6:.1f} MB: taskconsole replay {quoted(path)}{ended}")
 
 

@@ -36,6 +36,7 @@ from taskconsole.console.terminal.turnstile import Turnstile
 from taskconsole.console.text.format import ASCII, UNICODE, key_name
 from taskconsole.console.text.safe import safe
 from taskconsole.console.typed.history import History
+from taskconsole.model.secrecy import USUAL, concealed_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -443,7 +444,7 @@ class Console(App[int]):
 
     def _fatal_error(self) -> None:
         """Textual's own report shows local variables; they may hold passwords."""
-        self._exit_renderables.append(_crash_report(sys.exc_info()[1]))
+        self._exit_renderables.append(_crash_report(sys.exc_info()[1], self.look.masked or USUAL))
         self._close_messages_no_wait()
 
 
@@ -483,9 +484,9 @@ def _operator() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _crash_report(error: BaseException | None) -> Text:
-    """One line, then where it happened: no local variables, nothing a terminal acts upon."""
+def _crash_report(error: BaseException | None, secrets: Sequence[str] = USUAL) -> Text:
+    """One line, then where it happened: no local variables, no secrets, nothing a terminal acts upon."""
     lines = [f"taskconsole: internal error: {type(error).__name__}; please report this"]
     if error is not None:
         lines += "".join(traceback.format_exception(error)).splitlines()
-    return Text("\n".join(safe(line, 500) for line in lines))
+    return Text("\n".join(safe(concealed_text(line, secrets), 500) for line in lines))

@@ -26,6 +26,7 @@ from taskconsole.console.text.safe import safe
 from taskconsole.console.views.catalogue import make_view
 from taskconsole.console.widgets.lines import Lines
 from taskconsole.console.widgets.prompt import Prompt
+from taskconsole.model.secrecy import concealed
 from taskconsole.model.verdict import Verdict, judge
 
 if TYPE_CHECKING:
@@ -151,8 +152,9 @@ class Desk(Screen[None]):
 
     def show_events(self, arrived: list[Event], lost: int, seconds: float) -> None:
         """Events, for every view that keeps them."""
+        shown = [concealed(event, self.look.masked) for event in arrived]
         for view in self._views.values():
-            view.show_events(arrived, lost, seconds)
+            view.show_events(shown, lost, seconds)
 
     def show_status(self, text: str, *, ok: bool = True) -> None:
         """Say what became of an action, with the time, until the next one."""

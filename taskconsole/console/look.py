@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from taskconsole.console.crew import Crew
 from taskconsole.console.text.format import UNICODE, Glyphs
+from taskconsole.model.secrecy import USUAL
 
 __all__ = ["Look"]
 
@@ -29,5 +30,5 @@ class Look:
     """The one we are in; empty when it has no name."""
     crew: Crew = field(default_factory=lambda: Crew(None))
     """The workers that this console runs."""
-    masked: tuple[str, ...] = ("*password*", "*passwd*", "*secret*", "*token*", "*api_key*", "*apikey*")
+    masked: tuple[str, ...] = USUAL
     """Globs: arguments whose names fit one of these are not shown."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from taskconsole.console.secrets import MASK, concealed_text, is_secret
 from taskconsole.console.text.safe import safe
+from taskconsole.model.secrecy import DEEPEST, concealed_text, masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["masked", "pretty"]
-
-DEEPEST = 40
-"""Levels that are laid out; what is nested deeper stands in one line."""
+__all__ = ["pretty"]
 
 LONGEST = 20_000
 """Characters of one text inside; lines of one value at most."""
@@ -43,20 +40,6 @@ def pretty(payload: bytes, secrets: Sequence[str] = ()) -> list[str]:
     if len(lines) > MOST_LINES:
         lines[MOST_LINES:] = [f"… {len(lines) - MOST_LINES:,} lines more"]
     return lines
-
-
-def masked(value: Any, secrets: Sequence[str], depth: int = 0) -> Any:
-    """The same value, with what is named like a secret hidden."""
-    if not secrets or depth > DEEPEST:
-        return value
-    if isinstance(value, dict):
-        return {
-            name: MASK if is_secret(name, secrets) else masked(inner, secrets, depth + 1)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [masked(inner, secrets, depth + 1) for inner in value]
-    return value
 
 
 def _constant(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import threading
@@ -139,8 +140,8 @@ def acting():
 
 def crash():
     async def broken(self, *_):
-        password = "hunter2-secret"  # noqa: F841
-        raise RuntimeError("broken \x1b]0;PWNED\x07 on purpose")
+        told = json.dumps({"password": f"hunter{1 + 1}"})
+        raise RuntimeError(f"broken \x1b]0;PWNED\x07 on purpose: {told}")
 
     Hands.act = broken
     return run_console(FakeBackend, address="127.0.0.1:6379/0")

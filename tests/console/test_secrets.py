@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from taskconsole.backends import rows
 from taskconsole.console.look import Look
 from taskconsole.console.place import Place
-from taskconsole.console.secrets import concealed_text
 from taskconsole.model.detail import TaskDetail
 from taskconsole.model.failure import FailureGroup, Failures
 from taskconsole.model.search import Progress
+from taskconsole.model.secrecy import concealed_text
 from taskconsole.model.state import State
 from tests.console.screens import running, text_of, until, until_shown
 from tests.console.test_acting import DEAD, full

@@ -157,7 +157,7 @@ def test_a_crash_shows_where_and_no_secrets():
         assert "taskconsole: internal error: RuntimeError" in report
         assert "broken ␛]0;PWNED␇ on purpose" in report
         assert "in broken" in report
-        assert "password =" not in report.replace('password = "hunter2', "")
+        assert "hunter2" not in report
         assert session.stray == ""
 
 

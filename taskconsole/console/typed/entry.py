@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.backends.commands import Enqueue
-from taskconsole.console.pretty import masked
+from taskconsole.model.secrecy import masked
 from taskconsole.model.task import original
 
 if TYPE_CHECKING:

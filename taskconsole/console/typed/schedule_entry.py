@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from taskconsole.backends.commands import AddSchedule, EditSchedule
-from taskconsole.console.pretty import masked
 from taskconsole.console.typed.entry import EntryError, json_field
 from taskconsole.errors import ScheduleError
 from taskconsole.model.definition import check_schedule_name, decode_definition, encode_definition
 from taskconsole.model.schedule import At, Cron, format_interval
+from taskconsole.model.secrecy import masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,7 @@ from taskconsole.console import actions
 from taskconsole.console.feed.queries import AskHistory
 from taskconsole.console.views.view import Exported, View
 from taskconsole.console.widgets.eventlog import EventLog
+from taskconsole.model.secrecy import concealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ class EventsView(View):
         """What was before goes below what has come since."""
         if answer.query == self.question and isinstance(answer.value, tuple):
             self._asked = True
-            self.log_of_events.add_history(answer.value)
+            self.log_of_events.add_history([concealed(event, self.look.masked) for event in answer.value])
             self.ask()
 
     def show_events(self, arrived: Sequence[Event], lost: int, seconds: float) -> None:
@@ -72,7 +73,7 @@ class EventsView(View):
         """Other events, and before them what the log had kept then."""
         super().forget(past)
         self._asked = False
-        self.log_of_events.start_over(past)
+        self.log_of_events.start_over([concealed(event, self.look.masked) for event in past])
 
     def set_filter(self, text: str) -> None:
         """Show only what passes, of what has come and of what comes."""

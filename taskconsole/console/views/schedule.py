@@ -10,13 +10,13 @@ from taskconsole.console.aim import Aim
 from taskconsole.console.columns.schedules import when_text
 from taskconsole.console.feed.queries import AskSchedule
 from taskconsole.console.pretty import pretty
-from taskconsole.console.secrets import concealed_text
 from taskconsole.console.text.format import day_and_time, in_or_ago
 from taskconsole.console.text.lines import Line, Tone
 from taskconsole.console.text.safe import safe
 from taskconsole.console.views.schedules import instants, last_words
 from taskconsole.console.views.textview import TextView, entry, headline
 from taskconsole.model.schedule_info import ScheduleInfo
+from taskconsole.model.secrecy import concealed_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ from taskconsole.console import actions
 from taskconsole.console.aim import Aim
 from taskconsole.console.feed.queries import AskTask
 from taskconsole.console.pretty import pretty
-from taskconsole.console.secrets import concealed_text
 from taskconsole.console.text.format import clock, count, day_and_time, duration, in_or_ago, size
 from taskconsole.console.text.lines import Line, Tone
 from taskconsole.console.text.safe import safe
 from taskconsole.console.views.textview import TextView, entry, headline
 from taskconsole.model.detail import TaskDetail
+from taskconsole.model.secrecy import concealed_text
 from taskconsole.model.stats import TaskRow
 
 if TYPE_CHECKING:
