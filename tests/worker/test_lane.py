@@ -90,6 +90,23 @@ async def test_a_call_is_repeated_for_as_long_as_redis_does_not_answer(far, prox
     assert claimed.payloads == [b"a"]
 
 
+async def test_what_a_cancelled_step_claimed_is_looked_for(far, proxy):
+    far.raw.lpush(QUEUE, b"a", b"b")
+    proxy.accept = False
+    proxy.reset_all()
+    stepping = asyncio.create_task(far.lane.step(1))
+    await eventually(lambda: proxy.connections >= 3)
+    stepping.cancel()
+    await asyncio.wait([stepping])
+    proxy.heal()
+    # It is repeated before the next one: nobody hears what it brings.
+    far.lane.suspect = False
+    assert (await far.lane.step(1)).payloads == [b"b"]
+    assert far.lane.suspect
+    far.lane.settlements.append(retry(b"b"))
+    assert await far.lane.reconcile() == [b"a"]
+
+
 async def test_a_blocking_move_whose_answer_is_lost_is_told_and_its_task_is_found(far, proxy):
     waiting = asyncio.create_task(far.lane.wait_for_one())
     await far.blocked()
