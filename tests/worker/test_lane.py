@@ -173,6 +173,7 @@ async def test_a_fenced_lane_settles_nothing(rig):
     await rig.lane.flush()
     assert rig.raw.zcard(rig.lane.keys.delayed) == 0
     assert rig.pending() == [b"a"]
+    assert (rig.lane.sums.done, rig.lane.sums.failed) == (0, 0)
 
 
 @pytest.mark.parametrize("refused", ["step", "settle"])
