@@ -9,7 +9,8 @@ its name, to see what it is there for.
 
 Times are left out: what is delayed may be due at any moment, a lease may run out when its worker has been silent.
 A sequence number is only compared with the one before, so of each worker's and producer's it is enough to know whether
-the call it is making now has been carried out.
+the call it is making now has been carried out. No Redis forgets what it has done, as one may that takes over from another:
+what `step` does against that is left out.
 """
 
 from __future__ import annotations
@@ -95,6 +96,9 @@ class Call(NamedTuple):
     """How many to claim."""
     token: str = ""
     state: str = ""
+    oldest: int = 0
+    """How many of the payloads are acknowledged by their number: as the oldest of a list of this length."""
+    length: int = 0
 
 
 def without_first(payloads: Payloads, payload: Payload) -> Payloads:
@@ -131,6 +135,7 @@ class Lua:
         "step: lease",
         "step: number",
         "step: pause",
+        "step: length",
         "settle: lease",
         "settle: number",
         "give_back: lease",
@@ -212,8 +217,11 @@ class Lua:
         """Acknowledge and claim."""
         if refusal := self._refuses(r, worker, "step", current=current):
             return r, (refusal,)
-        held, acked = r.workers[worker].held, []
-        for payload in call.payloads:
+        held = r.workers[worker].held
+        if call.oldest and self.has("step: length") and len(held) != call.length:
+            return r, ("U",)
+        acked, held = list(held[: call.oldest]), held[call.oldest :]
+        for payload in call.payloads[call.oldest :]:
             if payload in held:
                 held = without_first(held, payload)
                 acked.append(payload)

@@ -54,6 +54,8 @@ class Process(NamedTuple):
     """A blocking move was sent and given up; it may still be carried out."""
     former: int = -1
     """The id it had before it was fenced, whose list is to be emptied."""
+    list: Payloads | None = None
+    """What lies in its list in Redis, oldest claim first, as long as it knows that."""
 
 
 class Late(NamedTuple):
@@ -133,6 +135,7 @@ class Tasks:
         room: Tasks that a process may have in hand.
         luck: What may go wrong.
         waits: Workers wait with a blocking move.
+        by_number: Workers acknowledge the oldest of their list by their number, and look what it holds now and then.
         sweeps: Lists without a lease are looked for.
         gives_back: Workers return what they have not started.
         leaves: Workers are told to end, and new ones come.
@@ -150,6 +153,7 @@ class Tasks:
     room: int = 1
     luck: Luck = _NO_BAD_LUCK
     waits: bool = False
+    by_number: bool = False
     sweeps: bool = False
     gives_back: bool = False
     leaves: bool = False
@@ -184,7 +188,7 @@ class Tasks:
             n = Counter(self.tasks)
             books = {name: Book(sent=n[name], starts_left=n[name]) for name in books}
             redis, to_send = redis._replace(queue=to_send[::-1]), ()
-        processes = tuple(Process(worker) for worker in there)
+        processes = tuple(self._fresh(worker) for worker in there)
         return State(redis, to_send, None, processes, (), (), Desk(), tuple(books.items()), self.luck)
 
     def moves(self, s: State) -> Iterator[tuple[str, State]]:
@@ -321,10 +325,14 @@ class Tasks:
         if s.luck.deaths:
             yield f"{name} is killed", self._dies(self._unlucky(s, deaths=1), n)
 
+    def _fresh(self, worker: int, former: int = -1) -> Process:
+        """One that has just come, or starts anew: it knows that its list is empty."""
+        return Process(worker, former=former, list=() if self.by_number else None)
+
     def _comes(self, s: State, n: int) -> tuple[str, State]:
         """A new process, under an id that nobody has."""
         s, place = self._new_id(s)
-        return f"worker {n} comes", self._with(s, n, Process(place))
+        return f"worker {n} comes", self._with(s, n, self._fresh(place))
 
     def _new_id(self, s: State) -> tuple[State, int]:
         """Enter an id; one that has left no trace stands for a new one."""
@@ -355,12 +363,15 @@ class Tasks:
         if p.doubt and self.has("worker: looks what it holds after a lost answer"):
             yield from self._looks(s, n, p, name)
             return
+        if self.by_number and len(s.redis.workers[p.id].held) > len(p.hand):
+            yield from self._looks(s, n, p, name)
         if failed:
             yield from self._new_call(s, n, p, Call("settle", self._kept(s, failed)), f"{name} settles")
         else:
             room = self.room - sum(item.doing in {"ready", "running"} for item in p.hand)
             if done or (room > 0 and s.redis.queue):
-                yield from self._new_call(s, n, p, Call("step", done, n=max(0, room)), f"{name} steps")
+                call = self._by_number(p, Call("step", done, n=max(0, room)))
+                yield from self._new_call(s, n, p, call, f"{name} steps{' by number' if call.oldest else ''}")
         if self.gives_back and ready:
             yield from self._gives_back(s, n, p, ready[-1], f"{name} gives {ready[-1].payload.name} back")
         told = not (failed or done) or not self.has("worker: tells its results before it leaves")
@@ -369,6 +380,19 @@ class Tasks:
             left = self._book(s, running, starts_left=1)
             left = left._replace(redis=self.lua.leave(s.redis, p.id))
             yield f"{name} leaves", self._with(left, n, Process())
+
+    @staticmethod
+    def _by_number(p: Process, call: Call) -> Call:
+        """The same, with what is finished at the head of the list not named."""
+        rest, first = list(call.payloads), []
+        for payload in p.list or ():
+            if payload not in rest:
+                break
+            rest.remove(payload)
+            first.append(payload)
+        if not first:
+            return call
+        return call._replace(payloads=(*first, *rest), oldest=len(first), length=len(p.list or ()))
 
     def _gives_back(self, s: State, n: int, p: Process, item: Item, words: str) -> Iterator[tuple[str, State]]:
         """It has left the hand when the call begins."""
@@ -396,9 +420,9 @@ class Tasks:
     def _call(self, s: State, n: int, p: Process, call: Call, words: str) -> Iterator[tuple[str, State]]:
         after, answer = self._carry_out(s, p.id, call, current=True)
         yield words, self._heard(after, n, p, call, answer)
-        waiting = p._replace(open=call, doubt=True)
+        waiting = p._replace(open=call._replace(oldest=0, length=0), doubt=True, list=None)
         if not self.has("worker: repeats a call with its number"):
-            waiting = p._replace(doubt=True)
+            waiting = waiting._replace(open=None)
         if s.luck.lost:
             yield f"{words}: done, but the answer is lost", self._with(self._unlucky(after, lost=1), n, waiting)
         if s.luck.late:
@@ -420,12 +444,28 @@ class Tasks:
         s = self._settled(s, p.id, current=True)
         if answer[0] == "F":
             return self._starts_anew(s, n)
+        if answer[0] == "U":
+            return self._with(s, n, p._replace(open=call._replace(oldest=0, length=0), list=None))
         hand = list(p.hand)
         for item in self._told(p, call):
             hand.remove(item)
         if call.name == "step" and answer[0] == "K":
             hand += [Item(payload, paused=bool(s.redis.paused)) for payload in answer[2]]  # type: ignore[attr-defined]
-        return self._with(s, n, p._replace(hand=tuple(sorted(hand)), open=None, doubt=p.doubt or answer[0] == "R"))
+        listed = self._listed(p, call, answer)
+        p = p._replace(hand=tuple(sorted(hand)), open=None, doubt=p.doubt or answer[0] == "R", list=listed)
+        return self._with(s, n, p)
+
+    @staticmethod
+    def _listed(p: Process, call: Call, answer: Answer) -> Payloads | None:
+        """What it knows of its list when it has heard this answer."""
+        if p.list is None or call.name != "step" or answer[0] != "K":
+            return None
+        left = list(p.list)
+        for payload in call.payloads:
+            if payload not in left:
+                return None
+            left.remove(payload)
+        return (*left, *answer[2])  # type: ignore[misc]  # the claimed ones
 
     @staticmethod
     def _told(p: Process, call: Call) -> list[Item]:
@@ -443,7 +483,7 @@ class Tasks:
         s = self._abandoned(s, n)
         former = s.processes[n].id
         s, place = self._new_id(self._with(s, n, s.processes[n]._replace(waits=False)))
-        return self._with(s, n, Process(place, former=former))
+        return self._with(s, n, self._fresh(place, former))
 
     def _looks(self, s: State, n: int, p: Process, name: str) -> Iterator[tuple[str, State]]:
         """Take in hand what Redis has in our list and we do not know of; while the queue is paused it goes back."""
@@ -451,7 +491,8 @@ class Tasks:
         for item in p.hand:
             if item.payload in unknown:
                 unknown.remove(item.payload)
-        words, p = f"{name} looks what it holds", p._replace(doubt=False)
+        listed = s.redis.workers[p.id].held if self.by_number else None
+        words, p = f"{name} looks what it holds", p._replace(doubt=False, list=listed)
         if unknown and s.redis.paused and self.has("worker: looks at the pause after waiting"):
             yield from self._new_call(s, n, p, Call("give_back", tuple(unknown)), words)
         else:
@@ -463,11 +504,14 @@ class Tasks:
             return
         if p.waits:
             yield f"{name} no longer waits", self._with(s, n, p._replace(waits=False))
+            if self.by_number and s.luck.late:
+                given_up = self._with(self._unlucky(self._abandoned(s, n), late=1), n, p._replace(waits=False))
+                yield f"{name} gives up waiting, and Redis does not know yet", given_up
         if s.redis.queue:
             payload = s.redis.queue[-1]
             moved = s._replace(redis=self.lua.wait_for_one(s.redis, p.id))
             item = Item(payload, paused=bool(s.redis.paused))
-            taken = p._replace(hand=(item,), waits=False)
+            taken = p._replace(hand=(item,), waits=False, list=None if p.list is None else (*p.list, payload))
             if s.redis.paused and self.has("worker: looks at the pause after waiting"):
                 yield from self._gives_back(moved, n, taken, item, f"{name} hears of a task and of the pause")
             else:
