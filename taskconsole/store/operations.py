@@ -22,6 +22,9 @@ KEEP_TRASH = 600
 NEAR = 1_000
 """How near an end of the list LREM may be used; deeper, a tombstone takes the task's place."""
 
+COUNTED = 100_000
+"""Longest pending list in which a purge counts the tombstones one by one."""
+
 KEEP_ARRIVAL = 86_400
 """Seconds in which it is known that moved tasks have arrived, should whoever moved them not have come to say so."""
 
@@ -329,7 +332,7 @@ class OperationStore:
         return Call.of(
             "purge",
             (source, k.trash(token), k.trash_note(token), k.log, k.stats),
-            (state, _limit(at_most), KEEP_TRASH, LOG_CAP, k.channel, event),
+            (state, _limit(at_most), KEEP_TRASH, LOG_CAP, k.channel, event, TOMBSTONE, COUNTED),
             lambda reply: (bool(reply[0]), int(reply[1])),
         )
 

@@ -624,7 +624,7 @@ class ConservationWithOperators(Conservation):
         token = self.name()
         there: Any = {"pending": self.queue, "delayed": self.delayed, "dead": self.dead}[state]
         call = self.rig.operations.purge(QUEUE, state, token=token, event=EVENT, at_most=at_most)
-        tombstones = min(self.tombstones, len(there)) if state == "pending" else 0
+        tombstones = max(0, min(self.tombstones, self.queue.count(TOMBSTONE))) if state == "pending" else 0
         tasks = len(there) - tombstones
         if not there or (at_most is not None and tasks > at_most):
             assert self.run(call, keep=False) == (not there, tasks)

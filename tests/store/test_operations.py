@@ -381,6 +381,17 @@ def test_a_purge_moves_everything_of_one_state_into_the_trash(rig, state, store_
     assert (rig.logged(), heard(channel)) == (1, [EVENT.replace(b'"n":1', b'"n":2')])
 
 
+def test_a_purge_tells_how_many_tasks_went_though_workers_have_just_passed_over_tombstones(rig):
+    fill(rig, "pending", b"a", TOMBSTONE, b"b", b"c")
+    # Two more are counted, which a worker has taken and will take off the count a moment later.
+    rig.raw.hset(rig.keys.stats, "tombstones", 3)
+    assert rig.run(purge(rig, "pending", at_most=2)) == (False, 3)
+    assert rig.run(purge(rig, "pending", at_most=3)) == (True, 3)
+    assert rig.stat("tombstones") == 2
+    assert rig.run(rig.operations.undo(QUEUE, "t", event=EVENT)).back == 3
+    assert rig.stat("tombstones") == 3
+
+
 def test_a_purge_of_more_than_was_agreed_to_is_refused(rig):
     fill(rig, "pending", b"a", b"b", b"c")
     before = rig.dump()

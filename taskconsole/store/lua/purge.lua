@@ -1,7 +1,8 @@
 -- Empty the pending list, a delayed or the dead set of a queue in one step, whatever its size.
 -- KEYS  1 what to empty (LIST or ZSET)  2 trash (same type)  3 note (HASH)  4 log (STREAM)  5 stats (HASH)
 -- ARGV  1 "pending" | "delayed" | "public" | "dead"  2 most tasks the operator agreed to ("" for any)
---       3 seconds to keep them  4 cap of the log  5 channel  6 event
+--       3 seconds to keep them  4 cap of the log  5 channel  6 event  7 tombstone
+--       8 longest list in which tombstones are counted one by one
 -- Returns {1, how many went}, {0, how many there are} when there are more than agreed;
 --         a repeat with its note answers the same
 local gone = redis.call('HGET', KEYS[3], 'n')
@@ -11,7 +12,11 @@ if n == 0 then return {1, 0} end
 -- A tombstone is no task; it goes with the others.
 local tombstones = 0
 if ARGV[1] == 'pending' then
-  tombstones = math.min(n, math.max(0, tonumber(redis.call('HGET', KEYS[5], 'tombstones') or '0') or 0))
+  tombstones = math.min(n, math.max(0, math.floor(tonumber(redis.call('HGET', KEYS[5], 'tombstones') or '0') or 0)))
+  -- What workers have passed over they take off that count a moment later.
+  if tombstones > 0 and n <= tonumber(ARGV[8]) then
+    tombstones = #redis.call('LPOS', KEYS[1], ARGV[7], 'RANK', -1, 'COUNT', tombstones)
+  end
 end
 n = n - tombstones
 if ARGV[2] ~= '' and n > tonumber(ARGV[2]) then return {0, n} end
