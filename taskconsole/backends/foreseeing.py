@@ -8,21 +8,26 @@ from taskconsole.backends.acting import TaskDesk, fits
 from taskconsole.backends.base import Foreseen
 from taskconsole.backends.commands import (
     AbortTask,
+    AddSchedule,
     Delete,
     DeleteTasks,
+    EditSchedule,
     Enqueue,
     Matching,
     MoveTasks,
     PauseQueue,
+    PauseSchedule,
     Purge,
     RemoveSchedule,
     Reschedule,
     RescheduleTasks,
     RestoreSchedule,
     ResumeQueue,
+    ResumeSchedule,
     RetryTasks,
     RunTasks,
     SignalWorker,
+    TriggerSchedule,
     Undo,
 )
 from taskconsole.backends.delayed import check_due
@@ -257,9 +262,14 @@ def _plain(command: Command) -> Foreseen:  # noqa: PLR0911 - one case per comman
         case Delete(queue=queue):
             return Foreseen(text=f"delete a delayed task of {queue}")
         case RemoveSchedule(name=name):
-            return Foreseen(text=f"remove the schedule {name}", warning="restoring it brings its definition back")
+            return Foreseen(text=f"remove the schedule {name}", warning="its past runs are not kept")
         case RestoreSchedule(name=name):
-            return Foreseen(text=f"restore the schedule {name}", undoable=False)
+            return Foreseen(text=f"restore the schedule {name}")
+        case AddSchedule(name=name) | EditSchedule(name=name) | PauseSchedule(name=name) | ResumeSchedule(name=name):
+            verb = type(command).__name__.removesuffix("Schedule").lower()
+            return Foreseen(text=f"{verb} the schedule {name}")
+        case TriggerSchedule(name=name):
+            return Foreseen(text=f"make one task of the schedule {name} now", undoable=False)
         case _:
             words = "".join(f" {c.lower()}" if c.isupper() else c for c in type(command).__name__).strip()
             return Foreseen(text=f"{words} {getattr(command, 'name', '')}".strip(), undoable=False)

@@ -37,6 +37,7 @@ from taskconsole.backends.commands import (
 from taskconsole.backends.delayed import DelayedTasks
 from taskconsole.backends.foreseeing import Foreseeing
 from taskconsole.backends.rows import operator_event, pause_note
+from taskconsole.backends.schedule_undoing import ScheduleUndoing
 from taskconsole.backends.undoing import Undoing, undoable
 from taskconsole.backends.workers import WorkerDesk
 from taskconsole.errors import ConfigError, WrongType
@@ -94,6 +95,7 @@ class OperatorDesk:
         self._delayed = DelayedTasks(names, self._repeat_all, spread=settings.spread)
         self._tasks_desk = TaskDesk(names, self._repeat_all, spread=settings.spread)
         self._undoing = Undoing(names, self._repeat_all, spread=settings.spread)
+        self._schedule_undoing = ScheduleUndoing(names, self._repeat_all, schedules)
         self._workers_desk = WorkerDesk(names, self._repeat_all)
         self._foreseeing = Foreseeing(names, self._repeat_all)
 
@@ -125,7 +127,7 @@ class OperatorDesk:
             case Purge():
                 return self._named(command.queue, lambda: self._tasks_desk.purge(command, token))
             case Undo():
-                return self._undoing.apply(command, token, report, now=self.now())
+                return self._undo(command, token, report)
             case SignalWorker():
                 return self._workers_desk.signal(command)
             case AbortTask():
@@ -150,6 +152,10 @@ class OperatorDesk:
                 return self._on_schedule(command, token)
             case _:
                 assert_never(command)
+
+    def _undo(self, command: Undo, token: str, report: Callable[[int], bool] | None) -> Applied:
+        of_schedule = self._schedule_undoing.apply(command)
+        return of_schedule or self._undoing.apply(command, token, report, now=self.now())
 
     def _enqueue(self, command: Enqueue, token: str) -> Applied:
         queue = check_queue_name(command.queue)

@@ -16,6 +16,7 @@ from taskconsole.backends.commands import (
     TriggerSchedule,
 )
 from taskconsole.backends.rows import moment_text, operator_event
+from taskconsole.backends.undoing import undoable
 from taskconsole.errors import Changed, ScheduleError, StoreError
 from taskconsole.model.definition import (
     Overlap,
@@ -41,7 +42,7 @@ from taskconsole.model.schedule_info import ScheduleInfo
 from taskconsole.model.stats import Pause
 from taskconsole.model.task import Envelope, check_size, encode
 from taskconsole.store.keys import DEFAULT_QUEUE, check_queue_name
-from taskconsole.store.schedules import BUFFERED, ScheduleStore
+from taskconsole.store.schedules import BUFFERED, UNDO, ScheduleStore, Trail
 from taskconsole.store.wire import all_or_raise
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Namespace
 
-__all__ = ["Ask", "ScheduleDesk", "all_or_raise"]
+__all__ = ["Ask", "Change", "ScheduleDesk", "Seen", "all_or_raise", "next_words"]
 
 ATTEMPTS = 10
 """How often a change is decided again because something moved: a schedule may fire ten times a second."""
@@ -74,7 +75,7 @@ class Ask(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """A schedule as it stands, for a change."""
 
     queue: str
@@ -94,6 +95,38 @@ class _Seen:
     def seen(self) -> tuple[bytes, bytes]:
         """What must not have changed."""
         return self.raw, self.position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is told of a change of a schedule, and noted so that it can be taken back."""
+
+    kind: EventKind
+    what: str
+    """In a word, as undoing it names it; `UNDO` for a change that takes back the action of that token."""
+    by: str
+    token: str
+    reason: str = ""
+
+    @property
+    def trail(self) -> Trail:
+        """What Redis is to note."""
+        return Trail(self._piece, self.what)
+
+    @property
+    def _piece(self) -> str:
+        return self.token if self.what == UNDO else f"{self.token}.0"
+
+    def event(self, seen: Seen) -> bytes:
+        """What others hear."""
+        said = f"schedule {seen.name}" + (f": {self.reason}" if self.reason else "")
+        undo = "" if self.what == UNDO else self._piece
+        return operator_event(self.kind, seen.queue, round(seen.now, 3), self.by, said, undo=undo)
+
+    def applied(self, seen: Seen, text: str) -> Applied:
+        """It was done: how it is taken back."""
+        back = None if self.what == UNDO else undoable(text, seen.queue, self._piece, seen.now)
+        return Applied(text=text, undo=back)
 
 
 class ScheduleDesk:
@@ -235,21 +268,22 @@ class ScheduleDesk:
         """One attempt; None when something moved meanwhile."""
         match command:
             case AddSchedule():
-                return self._add(command)
+                return self._add(command, token)
             case EditSchedule():
-                return self._edit(command)
+                return self._edit(command, token)
             case PauseSchedule():
-                return self._pause(command)
+                return self._pause(command, token)
             case ResumeSchedule():
-                return self._resume(command)
+                return self._resume(command, token)
             case TriggerSchedule():
                 return self._trigger(command, token)
             case RemoveSchedule():
-                return self._remove(command)
+                return self._remove(command, token)
             case RestoreSchedule():
-                return self._restore(command)
+                return self._restore(command, token)
 
-    def _look(self, name: str, queue: str | None) -> _Seen:
+    def look(self, name: str, queue: str | None) -> Seen:
+        """A schedule as it stands, also one that does not."""
         where = self._where(name, queue)
         s = self._store
         now, raw, position, score, code = self._ask(
@@ -258,42 +292,41 @@ class ScheduleDesk:
                 *(read(where, [name]) for read in (s.definitions, s.positions, s.times, s.code)),
             ]
         )
-        return _Seen(where, name, raw[0], position[0], score[0], code[0], now)
+        return Seen(where, name, raw[0], position[0], score[0], code[0], now)
 
-    def _existing(self, name: str, queue: str | None) -> tuple[_Seen, Definition]:
-        seen = self._look(name, queue)
+    def _existing(self, name: str, queue: str | None) -> tuple[Seen, Definition]:
+        seen = self.look(name, queue)
         if not seen.raw:
             raise ScheduleError(f"no schedule is called {name!r} on queue {seen.queue!r}")
         return seen, decode_definition(seen.raw)
 
-    def _add(self, command: AddSchedule) -> Applied | None:
-        seen = self._look(command.name, command.queue)
+    def _add(self, command: AddSchedule, token: str) -> Applied | None:
+        seen = self.look(command.name, command.queue)
         definition = command.definition
         self._check_task(seen, definition)
         if seen.raw and not command.replace:
             raise ScheduleError(f"queue {seen.queue!r} has a schedule called {seen.name!r}: edit it, or replace it")
         # The past of a schedule that was removed still counts: none of its instants comes twice.
-        past, unfinished = self._past(seen, definition)
+        past, unfinished = self.past(seen, definition)
         after, then = place(seen.name, definition, past, seen.now)
-        text = f"added {seen.name} on {seen.queue}: {definition.schedule.describe()}, {_next(definition, then)}"
-        return self._put(
-            seen, definition, after, then, EventKind.SCHEDULE_ADDED, command.by, text, unfinished=unfinished
-        )
+        text = f"added {seen.name} on {seen.queue}: {definition.schedule.describe()}, {next_words(definition, then)}"
+        change = Change(kind=EventKind.SCHEDULE_ADDED, what="add", by=command.by, token=token)
+        return self.put(seen, definition, after, then, change, text, unfinished=unfinished)
 
-    def _past(self, seen: _Seen, definition: Definition) -> tuple[Position, bytes]:
+    def past(self, seen: Seen, definition: Definition) -> tuple[Position, bytes]:
         """What has been decided of it, also before it was removed; the tasks that it then had and must not overlap."""
         if seen.raw or seen.position:
             return replace_position(seen.at, instant=None), b""
-        note = self._note(seen)
+        note = self.removal_note(seen)
         return past_of(note), b"" if definition.overlap is Overlap.ALLOW else unfinished_of(note)
 
-    def _note(self, seen: _Seen) -> bytes:
+    def removal_note(self, seen: Seen) -> bytes:
         """What is kept of it from before it was removed; empty for nothing."""
         note: bytes = self._ask([self._store.removed(seen.queue, seen.name)])[0]
         return note
 
-    def _edit(self, command: EditSchedule) -> Applied | None:
-        seen = self._look(command.name, command.queue)
+    def _edit(self, command: EditSchedule, token: str) -> Applied | None:
+        seen = self.look(command.name, command.queue)
         if not seen.raw:
             raise ScheduleError(f"no schedule is called {command.name!r} on queue {seen.queue!r}")
         definition = decode_definition(with_changes(seen.raw, command.changes))
@@ -307,64 +340,81 @@ class ScheduleDesk:
             start = go_on(definition, start, seen.now)
         after, then = place(seen.name, definition, start, seen.now)
         same = start.trigger == after.trigger and (start.instant, start.time) == (after.instant, after.time)
-        text = f"edited {seen.name} on {seen.queue}: {definition.schedule.describe()}, {_next(definition, then)}"
+        text = f"edited {seen.name} on {seen.queue}: {definition.schedule.describe()}, {next_words(definition, then)}"
         # A time that somebody has set by hand stays as well.
         time = "=" if same and then is not None and seen.score is not None else then
-        return self._put(seen, definition, after, time, EventKind.SCHEDULE_EDITED, command.by, text)
+        change = Change(kind=EventKind.SCHEDULE_EDITED, what="edit", by=command.by, token=token)
+        return self.put(seen, definition, after, time, change, text)
 
-    def _check_task(self, seen: _Seen, definition: Definition) -> None:
+    def _check_task(self, seen: Seen, definition: Definition) -> None:
         """Refuse arguments that make a task too large."""
         sample = Envelope(definition.task, seen.name, list(definition.args), definition.kwargs, schedule=seen.name)
         check_size(encode(sample), definition.task, self._max_payload)
 
-    def _pause(self, command: PauseSchedule) -> Applied | None:
+    def _pause(self, command: PauseSchedule, token: str) -> Applied | None:
         seen, definition = self._existing(command.name, command.queue)
         if definition.paused is not None:
             text = f"{seen.name} on {seen.queue} was paused already by {definition.paused.by}"
             return Applied(text=text, changed=False)
         pause = Pause(by=command.by, at=round(seen.now, 3), reason=command.reason)
         text = f"paused {seen.name} on {seen.queue}: it makes no tasks; those it has made go on"
-        kind = EventKind.SCHEDULE_PAUSED
-        return self._put(seen, replace(definition, paused=pause), seen.at, None, kind, command.by, text, command.reason)
+        change = Change(kind=EventKind.SCHEDULE_PAUSED, what="pause", by=command.by, token=token, reason=command.reason)
+        return self.put(seen, replace(definition, paused=pause), seen.at, None, change, text)
 
-    def _resume(self, command: ResumeSchedule) -> Applied | None:
+    def _resume(self, command: ResumeSchedule, token: str) -> Applied | None:
         seen, definition = self._existing(command.name, command.queue)
         if definition.paused is None:
             return Applied(text=f"{seen.name} on {seen.queue} was not paused", changed=False)
         definition = replace(definition, paused=None)
         start = seen.at if command.catch_up else go_on(definition, seen.at, seen.now)
         after, then = place(seen.name, definition, start, seen.now)
-        text = f"resumed {seen.name} on {seen.queue}: {_next(definition, then)}"
-        return self._put(seen, definition, after, then, EventKind.SCHEDULE_RESUMED, command.by, text)
+        text = f"resumed {seen.name} on {seen.queue}: {next_words(definition, then)}"
+        change = Change(kind=EventKind.SCHEDULE_RESUMED, what="resume", by=command.by, token=token)
+        return self.put(seen, definition, after, then, change, text)
 
-    def _put(
+    def put(
         self,
-        seen: _Seen,
+        seen: Seen,
         definition: Definition,
         position: Position,
         time: float | str | None,
-        kind: EventKind,
-        by: str,
+        change: Change,
         text: str,
-        reason: str = "",
+        *,
+        code: bytes = b"",
         unfinished: bytes = b"",
     ) -> Applied | None:
-        said = f"schedule {seen.name}" + (f": {reason}" if reason else "")
-        answer = self._ask(
-            [
-                self._store.put(
-                    seen.queue,
-                    seen.name,
-                    seen=seen.seen,
-                    definition=encode_definition(definition),
-                    position=encode_position(position),
-                    time=time,
-                    event=operator_event(kind, seen.queue, round(seen.now, 3), by, said),
-                    unfinished=unfinished,
-                )
-            ]
-        )[0]
-        return Applied(text=text) if answer else None
+        """Write a schedule if it is still as it was seen, say so, and note how to take that back; None when it is not.
+
+        The arguments are those of `ScheduleStore.put`; `text` tells the operator.
+        """
+        call = self._store.put(
+            seen.queue,
+            seen.name,
+            seen=seen.seen,
+            definition=encode_definition(definition),
+            position=encode_position(position),
+            time=time,
+            code=code,
+            unfinished=unfinished,
+            event=change.event(seen),
+            trail=change.trail,
+        )
+        return change.applied(seen, text) if self._ask([call])[0] else None
+
+    def take_out(self, seen: Seen, change: Change, text: str) -> Applied | None:
+        """Take a schedule away if it is still as it was seen; None when it is not."""
+        removal = Removal(
+            by=change.by,
+            at=round(seen.now, 3),
+            definition=seen.raw.decode("utf-8", "replace"),
+            code=seen.code.decode("utf-8", "replace"),
+        )
+        note, event = encode_removal(removal), change.event(seen)
+        call = self._store.remove(seen.queue, seen.name, seen=seen.raw, note=note, event=event, trail=change.trail)
+        answer = self._ask([call])[0]
+        dropped = "; the task that waited for the end of another will not be made" if answer == BUFFERED else ""
+        return change.applied(seen, text + dropped) if answer else None
 
     def _trigger(self, command: TriggerSchedule, token: str) -> Applied:
         seen, definition = self._existing(command.name, command.queue)
@@ -386,34 +436,20 @@ class ScheduleDesk:
             raise ScheduleError(f"no schedule is called {seen.name!r} on queue {seen.queue!r}")
         return Applied(text=f"triggered {seen.name}: enqueued {definition.task} ({task_id}) on {seen.queue}")
 
-    def _remove(self, command: RemoveSchedule) -> Applied | None:
-        seen = self._look(command.name, command.queue)
+    def _remove(self, command: RemoveSchedule, token: str) -> Applied | None:
+        seen = self.look(command.name, command.queue)
         if not seen.raw:
             raise ScheduleError(f"no schedule is called {command.name!r} on queue {seen.queue!r}")
-        note = encode_removal(
-            Removal(
-                by=command.by,
-                at=round(seen.now, 3),
-                definition=seen.raw.decode("utf-8", "replace"),
-                code=seen.code.decode("utf-8", "replace"),
-            )
-        )
-        event = operator_event(
-            EventKind.SCHEDULE_REMOVED, seen.queue, round(seen.now, 3), command.by, f"schedule {seen.name}"
-        )
-        answer = self._ask([self._store.remove(seen.queue, seen.name, seen=seen.raw, note=note, event=event)])[0]
-        if not answer:
-            return None
         hint = ", the code that declares it does not" if seen.code else ""
-        dropped = "; the task that waited for the end of another will not be made" if answer == BUFFERED else ""
-        text = f"removed {seen.name} from {seen.queue}: `restore` brings it back, within 30 days{hint}{dropped}"
-        return Applied(text=text)
+        text = f"removed {seen.name} from {seen.queue}: `restore` brings it back, within 30 days{hint}"
+        change = Change(kind=EventKind.SCHEDULE_REMOVED, what="removal", by=command.by, token=token)
+        return self.take_out(seen, change, text)
 
-    def _restore(self, command: RestoreSchedule) -> Applied | None:
+    def _restore(self, command: RestoreSchedule, token: str) -> Applied | None:
         """What code declares, or what stood there before it was removed."""
         queue = command.queue if command.queue is not None else self._removed_from(command.name)
-        seen = self._look(command.name, queue)
-        was = decode_removal(self._note(seen))
+        seen = self.look(command.name, queue)
+        was = decode_removal(self.removal_note(seen))
         # What was removed comes back as it was; what stands there becomes what the code says.
         code = seen.code or was.code.encode()
         raw = code if seen.raw else was.definition.encode()
@@ -423,26 +459,13 @@ class ScheduleDesk:
         # What code declares may have been written by others than us, with other spaces.
         if seen.raw in {raw, encode_definition(definition)}:
             return Applied(text=f"{seen.name} on {seen.queue} is as the code declares it", changed=False)
-        past, unfinished = (seen.at, b"") if seen.raw else self._past(seen, definition)
+        past, unfinished = (seen.at, b"") if seen.raw else self.past(seen, definition)
         if past.trigger == definition.trigger and seen.score is None:
             past = go_on(definition, past, seen.now)
         after, then = place(seen.name, definition, past, seen.now)
-        call = self._store.put(
-            seen.queue,
-            seen.name,
-            seen=seen.seen,
-            definition=encode_definition(definition),
-            position=encode_position(after),
-            time=then,
-            code=code,
-            unfinished=unfinished,
-            event=operator_event(
-                EventKind.SCHEDULE_ADDED, seen.queue, round(seen.now, 3), command.by, f"schedule {seen.name}, restored"
-            ),
-        )
-        if not self._ask([call])[0]:
-            return None
-        return Applied(text=f"restored {seen.name} on {seen.queue}: {_next(definition, then)}")
+        change = Change(kind=EventKind.SCHEDULE_ADDED, what="restoring", by=command.by, token=token, reason="restored")
+        text = f"restored {seen.name} on {seen.queue}: {next_words(definition, then)}"
+        return self.put(seen, definition, after, then, change, text, code=code, unfinished=unfinished)
 
     def _removed_from(self, name: str) -> str | None:
         check_schedule_name(name)
@@ -518,7 +541,8 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _next(definition: Definition, time: float | str | None) -> str:
+def next_words(definition: Definition, time: float | str | None) -> str:
+    """When it comes next."""
     if definition.paused is not None:
         return "paused"
     if not isinstance(time, float):

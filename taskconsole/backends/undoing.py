@@ -143,7 +143,7 @@ class Undoing:
                 if not any(notes):
                     break
                 tokens += [(n, queue, f"{action}.{n}") for n, _ in there]
-                ops += [f"{_WHAT.get(note.op, note.op)} on {queue}" for _, note in there]
+                ops += [f"{_words(note)} on {queue}" for _, note in there]
                 number += NOTES
         if not tokens:
             return None
@@ -256,6 +256,12 @@ _WHAT = {
     "pause": "pause",
     "resume": "resume",
 }
+
+
+def _words(note: Note) -> str:
+    if note.op == "schedule":
+        return f"{note.state} of the schedule {note.to}"
+    return _WHAT.get(note.op, note.op)
 
 
 def _told(what: str, answers: set[str], back: int, missed: int) -> str:

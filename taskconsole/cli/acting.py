@@ -31,6 +31,7 @@ __all__ = [
     "run_now",
     "stop_worker",
     "undo",
+    "undo_token",
     "which_options",
 ]
 
@@ -340,11 +341,15 @@ def _progress() -> Callable[[int], bool] | None:
 def _told(applied: Applied, *, wants_json: bool) -> int:
     if wants_json:
         said = {name: getattr(applied, name) for name in ("changed", "done", "missed", "now")}
-        token = None if applied.undo is None else applied.undo.token
-        write_json({**said, "undo": token, "until": None if applied.undo is None else applied.undo.until})
+        write_json({**said, "undo": undo_token(applied), "until": None if applied.undo is None else applied.undo.until})
     say(applied.text)
     say_undo(applied)
     return 0 if applied.changed else 1
+
+
+def undo_token(applied: Applied) -> str | None:
+    """What `taskconsole undo` takes; None when nothing can be taken back."""
+    return None if applied.undo is None else applied.undo.token
 
 
 def say_undo(applied: Applied) -> None:

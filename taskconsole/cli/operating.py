@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from taskconsole.cli.acting import act_on_tasks, say_undo, which_options
+from taskconsole.cli.acting import act_on_tasks, say_undo, undo_token, which_options
 from taskconsole.cli.curtain import refuse_masked
 from taskconsole.cli.operator import operator_name
 from taskconsole.cli.output import say, write_json, write_line
@@ -297,8 +297,8 @@ def _on_task(context: click.Context, command: Any, task: str, *, wants_json: boo
     with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(command)
     if wants_json:
-        undo = None if applied.undo is None else applied.undo.token
-        write_json({"queue": command.queue, "task": task, "changed": applied.changed, "undo": undo})
+        said = {"queue": command.queue, "task": task, "changed": applied.changed}
+        write_json({**said, "undo": undo_token(applied)})
     say(applied.text)
     say_undo(applied)
     return 0 if applied.changed else 1
@@ -333,7 +333,7 @@ def _apply(context: click.Context, command: Any, *, wants_json: bool) -> int:
     with open_backend(target_of(context), writes=True) as backend:
         applied = backend.apply(command)
     if wants_json:
-        write_json({"queue": command.queue, "changed": applied.changed})
+        write_json({"queue": command.queue, "changed": applied.changed, "undo": undo_token(applied)})
     say(applied.text)
     say_undo(applied)
     return 0

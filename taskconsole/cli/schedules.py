@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from taskconsole.cli.acting import say_undo, undo_token
 from taskconsole.cli.curtain import curtain_of, refuse_masked, reveal_option
 from taskconsole.cli.operating import json_object, json_value
 from taskconsole.cli.operator import operator_name
@@ -393,7 +394,10 @@ def resume(context: click.Context, /, *, name: str, catch_up: bool, queue: str |
 @json_option
 @click.pass_context
 def trigger(context: click.Context, /, *, name: str, queue: str | None, wants_json: bool) -> int:
-    """Make one task of the schedule NAME now, also when it is paused; its regular fires are not touched."""
+    """Make one task of the schedule NAME now, also when it is paused; its regular fires are not touched.
+
+    It cannot be undone: a worker may have begun at once.
+    """
     from taskconsole.backends.commands import TriggerSchedule
 
     return _act(
@@ -549,8 +553,17 @@ def _act(
 
 def _say_applied(applied: Applied, name: str, queue: str, *, wants_json: bool) -> None:
     if wants_json:
-        write_json({"name": name, "queue": queue, "changed": applied.changed, "text": applied.text})
+        write_json(
+            {
+                "name": name,
+                "queue": queue,
+                "changed": applied.changed,
+                "text": applied.text,
+                "undo": undo_token(applied),
+            }
+        )
     say(applied.text)
+    say_undo(applied)
 
 
 def _apply_and_show(backend: NativeBackend, command: ScheduleCommand, queue: str, *, wants_json: bool) -> None:
@@ -568,6 +581,7 @@ def _apply_and_show(backend: NativeBackend, command: ScheduleCommand, queue: str
                 "queue": queue,
                 "changed": applied.changed,
                 "text": applied.text,
+                "undo": undo_token(applied),
                 **_ahead(info, now, 3),
                 "watched": watched,
             }
@@ -583,6 +597,7 @@ def _apply_and_show(backend: NativeBackend, command: ScheduleCommand, queue: str
             say(f"warning: {warning}")
         if isinstance(definition.schedule, At) and info.next_at is not None and info.next_at <= now:
             say("warning: this moment has passed: it is fired at once if it is within the window, else missed")
+    say_undo(applied)
     if not watched:
         _say_unwatched(queue)
 

@@ -21,7 +21,7 @@ from taskconsole.console.feed.lock import Writes
 from taskconsole.console.messages import Ask, Change, Go, Pace, Saving, Say
 from taskconsole.console.place import ROOTS, Place
 from taskconsole.console.text.format import clock
-from taskconsole.console.text.lines import Line, Tone, cell, join
+from taskconsole.console.text.lines import Line, Tone, at_most, cell, join
 from taskconsole.console.text.safe import safe
 from taskconsole.console.views.catalogue import make_view
 from taskconsole.console.widgets.lines import Lines
@@ -156,13 +156,13 @@ class Desk(Screen[None]):
         for view in self._views.values():
             view.show_events(shown, lost, seconds)
 
-    def show_status(self, text: str, *, ok: bool = True) -> None:
-        """Say what became of an action, with the time, until the next one."""
+    def show_status(self, text: str, *, ok: bool = True, tail: str = "") -> None:
+        """Say what became of an action, with the time, until the next one; of what is too long, the `tail` stays."""
         at = clock(self._link.server_now(time.monotonic()) or time.time())
-        tone = Tone.PLAIN if ok else Tone.BAD
+        tone, room = Tone.PLAIN if ok else Tone.BAD, max(0, self.size.width - 12)
         self._status = (
             (f" {at}Z  ", Tone.QUIET),
-            (cell(safe(text, 400), max(0, self.size.width - 12)), tone),
+            (cell(at_most(safe(text, 400), room - len(tail), self.look.glyphs) + tail, room), tone),
         )
         self.status.show(self._status)
 

@@ -20,9 +20,20 @@ from taskconsole.store.tasks import LOG_CAP, RUNS_CAP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from taskconsole.store.keys import Namespace
+    from taskconsole.store.keys import Keys, Namespace
 
-__all__ = ["BUFFERED", "Agenda", "Attendance", "Due", "Fired", "Made", "ScheduleStore"]
+__all__ = [
+    "BUFFERED",
+    "UNDO",
+    "Agenda",
+    "Attendance",
+    "Due",
+    "Fired",
+    "Made",
+    "ScheduleNote",
+    "ScheduleStore",
+    "Trail",
+]
 
 KEEP_REMOVED = 30 * 86_400
 """Seconds the note about a removed schedule is kept; code that still registers it does not bring it back so long."""
@@ -38,6 +49,9 @@ KEEP_MANIFEST = 900
 
 BUFFERED = 2
 """The answer to a removal with which a task went that waited for the end of another."""
+
+UNDO = "undo"
+"""What a trail is called that takes back the action of its token."""
 
 PAGE = 500
 """Schedules read in one go."""
@@ -103,6 +117,28 @@ class Fired:
     early: bool = False
     next_due: float | None = field(default=None, compare=False)
     """When the first schedule of the queue is due after this (seconds since the epoch); None when none is, or early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What an operator's change leaves behind, so that it can be taken back."""
+
+    token: str
+    what: str
+    """`edit`, `pause`, `remove` …; `UNDO` when the change takes back the action of that token."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleNote:
+    """What a change has left behind."""
+
+    name: str
+    what: str
+    """`edit`, `pause`, `remove` …"""
+    before: bytes
+    """The definition until then; empty when there was none."""
+    after: bytes
+    """The definition since; empty when it was taken away."""
 
 
 class ScheduleStore:
@@ -212,12 +248,14 @@ class ScheduleStore:
         revive: bool = True,
         event: bytes = b"",
         unfinished: bytes = b"",
+        trail: Trail | None = None,
     ) -> Call[int]:
         """Write a schedule if its definition is still as in `seen`: definition and position (empty bytes for none).
 
         `time` is when it is due (seconds since the epoch; None for never, `"="` to leave that), `code` what code
         registers (empty to leave what is known of it); `revive` writes it also when an operator has removed it;
-        `unfinished` are its tasks from before a removal (JSON).
+        `unfinished` are its tasks from before a removal (JSON). One that takes an action back is done only while that
+        can be.
 
         When it has been fired since it was seen, position and time stay as they stand, or, if the trigger changes,
         what has been decided stays decided.
@@ -228,15 +266,17 @@ class ScheduleStore:
         score = "" if time is None else time if isinstance(time, str) else f"{time:.6f}"
         return Call.of(
             "put_schedule",
-            (k.schedules, k.next, k.positions, k.code, k.removed(name), k.log, k.running),
+            (k.schedules, k.next, k.positions, k.code, k.removed(name), k.log, k.running, *_note_key(k, trail)),
             (
                 *(name, seen[0], definition, seen[1], position, score, code, "1" if revive else "0"),
-                *(LOG_CAP, k.channel, event, k.wake, unfinished),
+                *(LOG_CAP, k.channel, event, k.wake, unfinished, trail.what if trail else "", KEEP_TRASH),
             ),
             int,
         )
 
-    def remove(self, queue: str, name: str, *, seen: bytes, note: bytes, event: bytes) -> Call[int]:
+    def remove(
+        self, queue: str, name: str, *, seen: bytes, note: bytes, event: bytes, trail: Trail | None = None
+    ) -> Call[int]:
         """Take a schedule away if its definition is still as `seen` (empty for none); its tasks stay.
 
         `note` is one line; where the schedule stands is added to it.
@@ -248,9 +288,9 @@ class ScheduleStore:
             "remove_schedule",
             (
                 *(k.schedules, k.next, k.positions, k.code, k.removed(name), k.log),
-                *(k.running, k.buffered, k.runs(name)),
+                *(k.running, k.buffered, k.runs(name), *_note_key(k, trail)),
             ),
-            (name, seen, note, KEEP_REMOVED, LOG_CAP, k.channel, event),
+            (name, seen, note, KEEP_REMOVED, LOG_CAP, k.channel, event, trail.what if trail else "", KEEP_TRASH),
             int,
         )
 
@@ -263,6 +303,11 @@ class ScheduleStore:
             (name, task_id, payload, KEEP_TRASH, LOG_CAP, k.channel, event),
             bool,
         )
+
+    def note(self, queue: str, token: str) -> Call[ScheduleNote | None]:
+        """What an operator's change has left behind; None when it is too late, or it was another action."""
+        fields = ("op", "to", "state", "before", "after")
+        return command("HMGET", self.names.of(queue).trash_note(token), *fields, parse=_note)
 
     def manifest(self, queue: str, digest: str, names: Sequence[str] = ()) -> Call[int]:
         """Confirm what an app registers (`names` a thousand at a time); 0 when Redis has not been told the names."""
@@ -380,3 +425,12 @@ def _page(reply: Any) -> tuple[int, list[tuple[str, bytes]]]:
     cursor, flat = reply
     pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
     return int(cursor), [(bytes(n).decode("utf-8", "surrogateescape"), bytes(d)) for n, d in pairs]
+
+
+def _note_key(keys: Keys, trail: Trail | None) -> tuple[str, ...]:
+    return () if trail is None else (keys.trash_note(trail.token),)
+
+
+def _note(reply: Any) -> ScheduleNote | None:
+    op, name, what, before, after = (b"" if field is None else bytes(field) for field in reply)
+    return ScheduleNote(name.decode(), what.decode(), before, after) if op == b"schedule" else None

@@ -61,14 +61,14 @@ def is_fired(raw, name="a"):
 def fast(backend, raw, add, monkeypatch):
     """A schedule that is fired whenever somebody has looked at it: the link is slow, the schedule fast."""
     add()
-    look = backend.desk._look
+    look = backend.desk.look
 
     def and_then_it_fires(*arguments):
         seen = look(*arguments)
         is_fired(raw)
         return seen
 
-    monkeypatch.setattr(backend.desk, "_look", and_then_it_fires)
+    monkeypatch.setattr(backend.desk, "look", and_then_it_fires)
 
 
 @pytest.mark.usefixtures("fast")

@@ -219,7 +219,8 @@ def test_pause_and_resume_say_what_was_so(cli, raw):
     paused = cli("pause", "mail", "--reason", "partner down", "--json")
     note = json.loads(raw.get("{mail}:paused"))
 
-    assert (paused.code, paused.json) == (0, {"queue": "mail", "changed": True})
+    assert (paused.code, paused.json["queue"], paused.json["changed"]) == (0, "mail", True)
+    assert f"taskconsole undo {paused.json['undo']} takes it back" in paused.err
     assert note["reason"] == "partner down"
     assert "@" in note["by"]
     assert cli("pause", "mail", "--json").json["changed"] is False

@@ -621,3 +621,43 @@ def test_a_preview_of_an_interval_is_on_the_clock_of_the_zone(cli):
 def test_a_preview_at_the_end_of_all_dates_ends(cli, moment, tz):
     assert cli("schedules", "preview", "* * * * *", "--from", moment, "--tz", tz).code == 0
     assert cli("schedules", "preview", "--every", "5m", "--from", moment, "--tz", tz, "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["add", "bill", "--task", "u", "--every", "5m", "--replace"],
+        ["add", "new", "--task", "u", "--every", "5m"],
+        ["edit", "bill", "--task", "u"],
+        ["pause", "bill"],
+        ["remove", "bill", "--yes"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_what_is_done_to_a_schedule_is_taken_back_with_the_token_that_was_told(cli, raw, command):
+    add(cli)
+    before = raw.hgetall(PLACE + "schedules")
+    ran = cli("schedules", *command, "--json")
+    token = ran.json["undo"]
+    assert f"taskconsole undo {token} takes it back, for ten minutes" in ran.err
+    assert raw.hgetall(PLACE + "schedules") != before
+    assert token in cli("undo").out
+    assert cli("undo", token).code == 0
+    assert raw.hgetall(PLACE + "schedules") == before
+    assert cli("undo", token).code == 1
+
+
+def test_what_was_changed_since_is_not_taken_back_and_that_is_said(cli, raw):
+    add(cli)
+    token = cli("schedules", "pause", "bill", "--json").json["undo"]
+    cli("schedules", "edit", "bill", "--task", "u")
+    ran = cli("undo", token)
+    assert ran.code == 1
+    assert "the schedule bill has changed since" in ran.err
+
+
+def test_a_trigger_says_that_it_cannot_be_undone(cli):
+    add(cli)
+    ran = cli("schedules", "trigger", "bill", "--json")
+    assert (ran.code, ran.json["undo"]) == (0, None)
+    assert "It cannot be undone" in cli("schedules", "trigger", "--help").out

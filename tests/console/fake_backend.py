@@ -14,7 +14,6 @@ from taskconsole.backends.commands import (
     PauseQueue,
     Purge,
     ResumeQueue,
-    ScheduleCommand,
     SignalWorker,
     TriggerSchedule,
     Undo,
@@ -303,16 +302,19 @@ class FakeBackend:
         if isinstance(command, PauseQueue | ResumeQueue):
             return self._pause(command)
         number = self.foresee(command).count
-        until = self.clock() + 600
-        undo = Undoable(what=type(command).__name__, tokens=(("mail", f"token-{len(self.applied)}"),), until=until)
-        undone = isinstance(command, Undo | SignalWorker | AbortTask | ScheduleCommand)
-        return Applied(text=f"{type(command).__name__} done", done=number, undo=None if undone else undo)
+        undone = isinstance(command, Undo | SignalWorker | AbortTask | TriggerSchedule)
+        undo = None if undone else self._undo(command)
+        return Applied(text=f"{type(command).__name__} done", done=number, undo=undo)
+
+    def _undo(self, command):
+        tokens = (("mail", f"token-{len(self.applied)}"),)
+        return Undoable(what=type(command).__name__, tokens=tokens, until=self.clock() + 600)
 
     def _pause(self, command):
         paused = Pause(by=command.by, at=self.clock()) if isinstance(command, PauseQueue) else None
         self.queues = [replace(q, paused=paused) if q.name == command.queue else q for q in self.queues]
         word = "paused" if paused else "resumed"
-        return Applied(text=f"{word} {command.queue}")
+        return Applied(text=f"{word} {command.queue}", undo=self._undo(command))
 
     def close(self):
         self.closed = True

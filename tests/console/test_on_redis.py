@@ -138,3 +138,40 @@ def _next(monitor, over):
         return None if over.is_set() else monitor.next_command()
     except redis.RedisError:
         return None
+
+
+async def test_what_is_done_to_a_schedule_is_undone_with_z_and_refused_when_it_has_changed(store_url, raw):
+    raw.sadd("taskconsole:queues", "mail")
+    raw.hset("{mail}:schedules", "nightly", '{"every":"60s","task":"t"}')
+    async with console(store_url, start=Place(view="schedules")) as pilot:
+        app = pilot.app
+
+        async def press_and_see(*keys, text):
+            await pilot.press(*keys)
+            await until_shown(app, text)
+            await until(lambda: not app.desk.hands.flow._under_way)
+
+        def paused():
+            return b'"paused"' in (raw.hget("{mail}:schedules", "nightly") or b"")
+
+        await until(lambda: app.desk.view.grid.selected is not None)
+        await press_and_see("p", text="z undoes it until")
+        assert paused()
+        await press_and_see("z", text="undone the pause of the schedule nightly")
+        assert not paused()
+
+        before = raw.hget("{mail}:schedules", "nightly")
+        await pilot.press("d")
+        await until(lambda: isinstance(app.screen, Confirm))
+        await press_and_see("y", text="removed nightly from mail")
+        await press_and_see("z", text="undone the removal of the schedule nightly")
+        assert raw.hget("{mail}:schedules", "nightly") == before
+
+        await until(lambda: app.desk.view.grid.selected is not None)
+        await press_and_see("p", text="paused nightly on mail")
+        raw.hset("{mail}:schedules", "nightly", '{"every":"5s","task":"t"}')
+        await press_and_see("z", text="nothing undone: the schedule nightly has changed since")
+        assert raw.hget("{mail}:schedules", "nightly") == b'{"every":"5s","task":"t"}'
+
+        await pilot.press("t")
+        await until_shown(app, "cannot be undone")

@@ -9,15 +9,19 @@ import pytest
 
 from taskconsole.model.definition import MAX_DEFINITION
 from taskconsole.store.call import Call
+from taskconsole.store.operations import KEEP_TRASH
 from taskconsole.store.schedules import (
     BUFFERED,
     KEEP_MANIFEST,
     KEEP_REMOVED,
     KEEP_SWEEPER,
     KEEP_TICKER,
+    UNDO,
     Due,
     Fired,
     Made,
+    ScheduleNote,
+    Trail,
 )
 from taskconsole.store.tasks import RUNS_CAP
 from tests.servers import wait_until
@@ -93,8 +97,10 @@ def put(rig: Rig, name: str = "s", **changes: Any) -> Call[int]:
     return rig.schedules.put(QUEUE, name, **(said | changes))
 
 
-def remove(rig: Rig, name: str = "s", *, seen: bytes = b"d1", note: bytes = b"note") -> Call[int]:
-    return rig.schedules.remove(QUEUE, name, seen=seen, note=note, event=EVENT)
+def remove(
+    rig: Rig, name: str = "s", *, seen: bytes = b"d1", note: bytes = b"note", trail: Trail | None = None
+) -> Call[int]:
+    return rig.schedules.remove(QUEUE, name, seen=seen, note=note, event=EVENT, trail=trail)
 
 
 def trigger(rig: Rig, task_id: str = "s@now", *, name: str = "s", token: str = "t") -> Call[bool]:
@@ -730,6 +736,59 @@ def test_what_is_left_of_a_schedule_taken_out_by_hand_can_be_removed(rig):
     rig.raw.hdel(rig.keys.schedules, "s")
     assert rig.run(remove(rig, seen=b""))
     assert list(rig.dump()) == sorted(key.encode() for key in (rig.keys.queue, rig.keys.log, rig.keys.removed("s")))
+
+
+# -- what a change leaves behind, and taking it back
+
+
+def trail(what: str = "edit", token: str = "t") -> Trail:
+    return Trail(token, what)
+
+
+def note_of(rig: Rig, token: str = "t") -> ScheduleNote | None:
+    return rig.run(rig.schedules.note(QUEUE, token))
+
+
+def test_a_change_notes_for_a_while_what_was_before(rig):
+    plant(rig)
+    assert rig.run(put(rig, seen=(b"d1", b"p1"), definition=b"d2", trail=trail())) == 1
+    assert note_of(rig) == ScheduleNote("s", "edit", b"d1", b"d2")
+    assert KEEP_TRASH - 5 < rig.raw.ttl(rig.keys.trash_note("t")) <= KEEP_TRASH
+    rig.run(remove(rig, seen=b"d2", trail=trail("removal", "u")))
+    assert note_of(rig, "u") == ScheduleNote("s", "removal", b"d2", b"")
+    assert KEEP_TRASH - 5 < rig.raw.ttl(rig.keys.trash_note("u")) <= KEEP_TRASH
+
+
+def test_what_is_not_done_leaves_no_note(rig):
+    plant(rig)
+    assert unchanged(rig, put(rig, seen=(b"d0", b""), definition=b"d2", trail=trail())) == 0
+    assert unchanged(rig, remove(rig, seen=b"d0", trail=trail())) == 0
+
+
+@pytest.mark.parametrize("how", ["put", "remove"])
+def test_a_change_is_taken_back_once_while_its_note_is_there(rig, how):
+    rig.run(put(rig, trail=trail("add")))
+
+    def back() -> Call[int]:
+        if how == "put":
+            return put(rig, seen=(b"d1", b"p1"), definition=b"d0", trail=trail(UNDO))
+        return remove(rig, trail=trail(UNDO))
+
+    rig.raw.rename(rig.keys.trash_note("t"), "elsewhere")
+    assert unchanged(rig, back()) == 0
+    rig.raw.rename("elsewhere", rig.keys.trash_note("t"))
+    assert rig.run(back()) == 1
+    assert repeated(rig, back()) == (2 if how == "put" else 1)
+    assert note_of(rig) is None
+    assert rig.raw.ttl(rig.keys.trash_note("t")) > 0
+
+
+def test_what_was_undone_is_not_undone_again_when_it_was_done_once_more(rig):
+    plant(rig, definition=b"d0")
+    rig.run(put(rig, seen=(b"d0", b"p1"), trail=trail()))
+    rig.run(put(rig, seen=(b"d1", b"p1"), definition=b"d0", trail=trail(UNDO)))
+    rig.run(put(rig, seen=(b"d0", b"p1")))
+    assert repeated(rig, put(rig, seen=(b"d1", b"p1"), definition=b"d0", trail=trail(UNDO))) == 2
 
 
 # -- trigger

@@ -76,8 +76,8 @@ class Stage(Protocol):
     def show_secrets(self, *, shown: bool) -> None:
         """Show arguments that are named like secrets, or not."""
 
-    def show_status(self, text: str, *, ok: bool = True) -> None:
-        """Say something on the line of the last action."""
+    def show_status(self, text: str, *, ok: bool = True, tail: str = "") -> None:
+        """Say something on the line of the last action; of what is too long, the `tail` stays."""
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ class Flow:
             return None
         if result.now is None:
             taken = self.undos.note(command, result, self._stage.look.operator, self._stage.now)
-            self._stage.show_status(result.text + _how_to_undo(taken), ok=result.changed and not result.missed)
+            self._stage.show_status(result.text, ok=result.changed and not result.missed, tail=_how_to_undo(taken))
         return result
 
     async def take_back(self, taken: Taken) -> None:
@@ -217,5 +217,4 @@ class Flow:
 def _how_to_undo(taken: Taken | None) -> str:
     if taken is None:
         return ""
-    limit = "" if taken.until == float("inf") else f" until {clock(taken.until)}Z"
-    return f"   z undoes it{limit}"
+    return f"   z undoes it until {clock(taken.until)}Z"

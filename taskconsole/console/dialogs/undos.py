@@ -24,6 +24,4 @@ class UndoList(Chooser):
 
 
 def _until(taken: Taken, now: float) -> str:
-    if taken.until == float("inf"):
-        return "at any time"
     return f"until {clock(taken.until)}Z, {in_or_ago(taken.until, now)}"

@@ -53,10 +53,10 @@ class ReplayDesk(Desk):
             self._address = link.overview.server.address
         super().show_link(link)
 
-    def show_status(self, text: str, *, ok: bool = True) -> None:
+    def show_status(self, text: str, *, ok: bool = True, tail: str = "") -> None:
         """Say it in the place of the bar, for a while."""
         self._said_at = time.monotonic()
-        super().show_status(text, ok=ok)
+        super().show_status(text, ok=ok, tail=tail)
 
     def paint(self) -> None:
         """The bar is where others have what was done last: nothing is done here."""

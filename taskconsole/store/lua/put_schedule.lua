@@ -1,14 +1,19 @@
 -- Write a schedule: definition, position and next time together, if its definition is still as the caller saw it.
 -- KEYS  1 schedules (HASH)  2 next (ZSET)  3 positions (HASH)  4 code (HASH)  5 removed (STRING)  6 log (STREAM)
---       7 running (HASH)
+--       7 running (HASH)  8 note (HASH): of this action, or of the one that it takes back (may be left out)
 -- ARGV  1 name  2 definition seen ("" for none)  3 definition to write  4 position seen ("" for none)
 --       5 position to write  6 score ("" for none, "=" to leave it)  7 what the code says ("" to leave that)
 --       8 "1" to bring back what was removed  9 cap of the log  10 channel  11 event ("" for none)  12 wake channel
 --       13 its unfinished tasks when nothing is known of any (JSON, "" for none)
+--       14 what is done, for the note: "edit" …; "undo" to take back what the note is of; "" for no note
+--       15 seconds to keep the note
 -- Returns 1 written, 2 it was so already (a repeated call), 0 something has moved on, -1 it was removed by an operator
 local name, place, score = ARGV[1], ARGV[5], ARGV[6]
 local definition = redis.call('HGET', KEYS[1], name) or ''
 local position = redis.call('HGET', KEYS[3], name) or ''
+local of = ARGV[14] == 'undo' and redis.call('HGET', KEYS[8], 'op')
+if of == 'undone' then return 2 end
+if ARGV[14] == 'undo' and of ~= 'schedule' then return 0 end
 if ARGV[8] ~= '1' and redis.call('EXISTS', KEYS[5]) == 1 then return -1 end
 if definition ~= ARGV[2] then
   if definition == ARGV[3] and (ARGV[7] == '' or redis.call('HGET', KEYS[4], name) == ARGV[7]) then return 2 end
@@ -41,6 +46,12 @@ redis.call('HSET', KEYS[3], name, place)
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[4], name, ARGV[7]) end
 if ARGV[13] ~= '' then redis.call('HSETNX', KEYS[7], name, ARGV[13]) end
 redis.call('DEL', KEYS[5])
+if ARGV[14] == 'undo' then
+  redis.call('HSET', KEYS[8], 'op', 'undone')
+elseif ARGV[14] ~= '' then
+  redis.call('HSET', KEYS[8], 'op', 'schedule', 'state', ARGV[14], 'to', name, 'before', definition, 'after', ARGV[3])
+  redis.call('EXPIRE', KEYS[8], ARGV[15])
+end
 if score == '' then
   redis.call('ZREM', KEYS[2], name)
 elseif score ~= '=' then
