@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from taskconsole.errors import ConfigError
 from taskconsole.model.context import Context
 from taskconsole.model.outcome import Backoff
+from taskconsole.model.signature import Parameter, ParameterKind, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,11 @@ class Handler:
         except TypeError as error:
             return f"arguments do not fit {self.name}{self._plain_signature()}: {error}"
         return None
+
+    def told(self) -> Signature:
+        """The parameters that a caller gives, for those who enqueue by hand."""
+        given = (p for name, p in self.signature.parameters.items() if name != self.context_parameter)
+        return Signature(task=self.name, parameters=tuple(map(_told, given)))
 
     def _plain_signature(self) -> inspect.Signature:
         """The parameters a caller gives, without annotations: those may be strings of any length."""
@@ -182,6 +188,30 @@ def make_handler(
         signature=signature,
         plain_arity=_plain_arity(signature, context_parameter),
     )
+
+
+_KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: ParameterKind.POSITION,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: ParameterKind.EITHER,
+    inspect.Parameter.KEYWORD_ONLY: ParameterKind.KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: ParameterKind.SEVERAL,
+    inspect.Parameter.VAR_KEYWORD: ParameterKind.MORE,
+}
+
+
+def _told(parameter: inspect.Parameter) -> Parameter:
+    annotation = parameter.annotation
+    if annotation is inspect.Parameter.empty:
+        text = ""
+    elif isinstance(annotation, str):
+        text = annotation
+    else:
+        try:
+            text = inspect.formatannotation(annotation)
+        except Exception:  # noqa: BLE001 - anybody's __repr__; a worker starts without it
+            text = ""
+    optional = parameter.default is not inspect.Parameter.empty
+    return Parameter(name=parameter.name, kind=_KINDS[parameter.kind], optional=optional, annotation=text)
 
 
 def _plain_arity(signature: inspect.Signature, context_parameter: str | None) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.search import Progress, Search
     from taskconsole.model.server import ServerDetail
+    from taskconsole.model.signature import Signature
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.model.trace import Issued
@@ -121,6 +122,12 @@ class Backend(Protocol):
 
     def workers(self) -> list[WorkerInfo]:
         """Every worker that has registered and not yet been forgotten."""
+
+    def signatures(self) -> list[Signature]:
+        """The tasks that live workers have handlers for, and their parameters, as far as they tell.
+
+        A task of several workers comes once for each way in which they have it.
+        """
 
     def failures(self) -> Failures:
         """The newest failed tasks of every queue, dead or waiting for another attempt, in groups."""

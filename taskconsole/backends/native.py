@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.search import Progress, Search
     from taskconsole.model.server import ServerDetail
+    from taskconsole.model.signature import Signature
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.model.trace import Issued
@@ -165,6 +166,12 @@ class NativeBackend:
             worker_info(name, wid, until, answers[2 * i], answers[2 * i + 1], now=now)
             for i, (name, wid, until) in enumerate(found)
         ]
+
+    def signatures(self) -> list[Signature]:
+        """The tasks that live workers have handlers for, and their parameters, as far as they tell."""
+        from taskconsole.backends.signatures import signatures
+
+        return signatures(self._names, self._one)
 
     @cached_property
     def desk(self) -> ScheduleDesk:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from taskconsole.console.typed.history import History
     from taskconsole.console.views.view import View
     from taskconsole.model.event import Event
+    from taskconsole.model.signature import Signature
 
 __all__ = ["Desk"]
 
@@ -301,9 +302,9 @@ class Desk(Screen[None]):
         """The names of the queues there are."""
         return [] if self._link.overview is None else [queue.name for queue in self._link.overview.queues]
 
-    async def task_names(self) -> Sequence[str]:
+    async def signatures(self) -> Sequence[Signature]:
         """The tasks there are, as far as is known."""
-        return await self.hands.flow.task_names()
+        return await self.hands.flow.signatures()
 
     def hear(self, text: str) -> None:
         """Something has happened elsewhere; from any thread."""

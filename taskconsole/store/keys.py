@@ -154,7 +154,7 @@ class Keys:
         return f"{self.tag}:processing:{worker_id}"
 
     def worker(self, worker_id: str) -> str:
-        """HASH with a TTL: presence, sequence number, commands for it."""
+        """HASH with a TTL: presence, tasks and their parameters (JSON), sequence number, commands for it."""
         return f"{self.tag}:worker:{worker_id}"
 
     def aborts(self, worker_id: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskconsole import __version__
 from taskconsole.errors import AccessDenied, StoreError, StoreFull, StoreNotReady, TaskconsoleError
+from taskconsole.model.signature import encode_signatures
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
 from taskconsole.store.opening import open_async_wire
@@ -266,6 +267,7 @@ class Worker:
             "lease": self.options.lease,
             "queues": ",".join(self.options.queues.names),
             "tasks": ",".join(sorted(self.registry.handlers))[:4000],
+            "signatures": encode_signatures(handler.told() for handler in self.registry.handlers.values()).decode(),
             "rss": resident_memory(),
         }
         for lane in self.lanes:

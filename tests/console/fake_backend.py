@@ -141,6 +141,7 @@ class FakeBackend:
         self.apply_gate = threading.Event()
         self.apply_gate.set()
         self.answers = []
+        self.signatures_found = []
         self.foreseen = {}
         self.foresights = []
         self.foresee_failure = None
@@ -225,6 +226,9 @@ class FakeBackend:
 
     def workers(self):
         return self._seen(self.worker_infos)
+
+    def signatures(self):
+        return self._seen(self.signatures_found)
 
     def schedules(self, queue=None):
         return [info for info in self._seen(self.schedule_infos) if queue in {None, info.queue}]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.search import Progress, Search
     from taskconsole.model.server import ServerDetail
+    from taskconsole.model.signature import Signature
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.model.trace import Issued
@@ -121,6 +122,10 @@ class RecordingBackend:
     def workers(self) -> list[WorkerInfo]:
         """Every worker."""
         return self._asked(("workers",), self._backend.workers)
+
+    def signatures(self) -> list[Signature]:
+        """Not written down: only forms that write ask for them."""
+        return self._backend.signatures()
 
     def failures(self) -> Failures:
         """Failed tasks in groups."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.search import Search
     from taskconsole.model.server import ServerDetail
+    from taskconsole.model.signature import Signature
     from taskconsole.model.state import State
     from taskconsole.model.stats import Overview, TaskRow, WorkerInfo
     from taskconsole.model.trace import Issued
@@ -191,6 +192,10 @@ class ReplayBackend:
     def workers(self) -> list[WorkerInfo]:
         """Every worker."""
         return list(self._answer(("workers",)))
+
+    def signatures(self) -> list[Signature]:
+        """None: nothing is enqueued here."""
+        return []
 
     def failures(self) -> Failures:
         """Failed tasks in groups."""

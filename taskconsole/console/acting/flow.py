@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from taskconsole.console.look import Look
     from taskconsole.console.place import Place
     from taskconsole.console.terminal.keystrokes import Keystrokes
+    from taskconsole.model.signature import Signature
 
 __all__ = ["Flow", "Stage"]
 
@@ -61,8 +62,8 @@ class Stage(Protocol):
     def queues(self) -> Sequence[str]:
         """The names of the queues there are."""
 
-    async def task_names(self) -> Sequence[str]:
-        """The tasks there are, as far as is known."""
+    async def signatures(self) -> Sequence[Signature]:
+        """The tasks there are and their parameters, as far as is known."""
 
     async def ask(self, dialog: ModalScreen[T]) -> T | None:
         """Show a dialog and wait for what is answered."""
@@ -159,14 +160,14 @@ class Flow:
         if await self.commit(taken.undo, f"undoing: {taken.what}") is not None:
             self.undos.forget(taken)
 
-    async def task_names(self) -> Sequence[str]:
+    async def signatures(self) -> Sequence[Signature]:
         """The tasks that live workers have handlers for; none when that takes long."""
-        asked = asyncio.wrap_future(self._errands.task_names())
+        asked = asyncio.wrap_future(self._errands.signatures())
         try:
-            names = await asyncio.wait_for(asked, SPEAK)
+            found = await asyncio.wait_for(asked, SPEAK)
         except TimeoutError:
             return ()
-        return () if isinstance(names, Refused) else names
+        return () if isinstance(found, Refused) else found
 
     def end_running(self) -> bool:
         """End what is under way after its present piece; False when nothing is."""

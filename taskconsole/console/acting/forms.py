@@ -43,7 +43,7 @@ async def _another_queue(stage: Stage, aim: Aim) -> str | None:
 async def _enqueue(stage: Stage, aim: Aim) -> Enqueue | None:
     """A new task."""
     entry = Entry(queue=aim.queue or DEFAULT, task="")
-    return await stage.ask(EnqueueForm(entry, await stage.task_names(), glyphs=stage.look.glyphs))
+    return await _form(stage, entry)
 
 
 async def _clone(stage: Stage, aim: Aim) -> Enqueue | None:
@@ -54,7 +54,12 @@ async def _clone(stage: Stage, aim: Aim) -> Enqueue | None:
         entry = entry_of(aim.rows[0], stage.look.masked)
     except EntryError as error:
         raise NoOrder(str(error)) from None
-    return await stage.ask(EnqueueForm(entry, await stage.task_names(), glyphs=stage.look.glyphs))
+    return await _form(stage, entry)
+
+
+async def _form(stage: Stage, entry: Entry) -> Enqueue | None:
+    look = stage.look
+    return await stage.ask(EnqueueForm(entry, await stage.signatures(), secrets=look.masked, glyphs=look.glyphs))
 
 
 async def _edit_schedule(stage: Stage, aim: Aim) -> Command | None:

@@ -79,6 +79,10 @@ class Form(ModalScreen[T | None], Generic[T]):
         """
         raise NotImplementedError
 
+    def heading(self) -> str:
+        """What stands above the fields, safe."""
+        return self._title
+
     def meaning(self, result: T) -> str:
         """In words, safe; while nothing is wrong."""
         raise NotImplementedError
@@ -108,7 +112,7 @@ class Form(ModalScreen[T | None], Generic[T]):
 
     def _paint(self) -> None:
         width = self.size.width
-        self.title_line.show(rule(self._title, width, self._glyphs))
+        self.title_line.show(rule(self.heading(), width, self._glyphs))
         for name, label in self._labels.items():
             label.show(((f" {name}", Tone.QUIET),))
         try:

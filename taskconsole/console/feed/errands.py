@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from taskconsole.backends.base import Applied, Backend, Foreseen
     from taskconsole.backends.commands import Command
+    from taskconsole.model.signature import Signature
 
 __all__ = ["Errands", "Refused"]
 
@@ -92,13 +93,9 @@ class Errands:
         """What a command would do; nothing is written."""
         return self._submit(lambda backend: backend.foresee(command), writes=False)
 
-    def task_names(self) -> Future[tuple[str, ...] | Refused]:
+    def signatures(self) -> Future[list[Signature] | Refused]:
         """The tasks that live workers have handlers for, as far as they tell."""
-
-        def read(backend: Backend) -> tuple[str, ...]:
-            return tuple(sorted({name for worker in backend.workers() for name in worker.tasks}))
-
-        return self._submit(read, writes=False)
+        return self._submit(lambda backend: backend.signatures(), writes=False)
 
     def apply(self, command: Command, report: Callable[[int], bool] = lambda _done: True) -> Future[Applied | Refused]:
         """Have a command carried out; `report` is called in the thread, see `Backend.apply`."""

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taskconsole.backends.commands import Enqueue
-from taskconsole.model.secrecy import masked
+from taskconsole.model.secrecy import MASK, holds_mask, masked
 from taskconsole.model.task import original
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from taskconsole.model.signature import Signature
     from taskconsole.model.stats import TaskRow
 
-__all__ = ["Entry", "EntryError", "entry_of", "json_field", "parse"]
+__all__ = ["Entry", "EntryError", "check_fit", "entry_of", "json_field", "parse"]
 
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -39,14 +40,21 @@ class Entry:
     bare: bool = False
 
 
-def parse(entry: Entry) -> Enqueue:
-    """The command; raises EntryError for the first field that does not say what it should."""
+def parse(entry: Entry, secrets: Sequence[str] = ()) -> Enqueue:
+    """The command; raises EntryError for the first field that does not say what it should.
+
+    Args:
+        entry: What is typed.
+        secrets: Globs: what hides a secret of such a name is not to be written in its place.
+    """
     if not entry.queue:
         raise EntryError("queue: needs a name")
     if not entry.task.strip():
         raise EntryError("task: needs a name" if not entry.bare else "task: needs the text of the payload")
     args: list[object] = json_field(entry.args, "args", list, 'array, like [1, "a"]') or []
     kwargs: dict[str, object] = json_field(entry.kwargs, "kwargs", dict, 'object, like {"n": 1}') or {}
+    if holds_mask([args, kwargs], secrets):
+        raise EntryError(f"{MASK} stands in the place of a secret: type it")
     if entry.bare and (args or kwargs):
         raise EntryError("bare payload: takes neither args nor kwargs")
     return Enqueue(
@@ -57,6 +65,28 @@ def parse(entry: Entry) -> Enqueue:
         delay=_delay(entry.delay),
         bare=entry.bare,
     )
+
+
+def check_fit(command: Enqueue, signatures: Sequence[Signature]) -> str:
+    """What is to be said about the arguments before they are sent; empty for nothing.
+
+    They are sent all the same when a worker has the task otherwise, or does not tell its parameters: a new version
+    may be on its way to them.
+
+    Raises:
+        EntryError: They fit the task of no worker.
+    """
+    known = [signature for signature in signatures if signature.task == command.task]
+    if command.bare or not known:
+        return ""
+    kwargs = command.kwargs or {}
+    misfits = [signature.misfit(command.args, kwargs) for signature in known]
+    if all(misfits):
+        raise EntryError(f"{command.task} {misfits[0]}")
+    if any(misfits):
+        return f"some workers refuse this: there {command.task} {next(filter(None, misfits))}"
+    unnamed = known[0].unnamed(kwargs)
+    return f"no parameter is called {unnamed[0]}: it goes to the others" if unnamed else ""
 
 
 def entry_of(row: TaskRow, secrets: Sequence[str]) -> Entry:
