@@ -171,7 +171,7 @@ class NativeBackend:
         """The tasks that live workers have handlers for, and their parameters, as far as they tell."""
         from taskconsole.backends.signatures import signatures
 
-        return signatures(self._names, self._one)
+        return signatures(self._names, self._every_queue(), self._one)
 
     @cached_property
     def desk(self) -> ScheduleDesk:

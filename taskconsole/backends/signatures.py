@@ -8,7 +8,7 @@ from taskconsole.model.signature import Signature, decode_signatures
 from taskconsole.store.reading import ReadingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Namespace
@@ -19,17 +19,17 @@ MOST = 100
 """Workers of one queue that are asked: many of them run the same code."""
 
 
-def signatures(names: Namespace, ask: Callable[[list[Call[Any]]], list[Any]]) -> list[Signature]:
+def signatures(names: Namespace, queues: Sequence[str], ask: Callable[[list[Call[Any]]], list[Any]]) -> list[Signature]:
     """Each task once for every way in which a worker has it, by name.
 
     Args:
         names: The key names to use.
+        queues: Those whose workers are asked.
         ask: Carries out calls in one round trip; raises a refusal.
     """
     store = ReadingStore(names)
-    now, known = ask([store.time(), store.queues()])
-    keys = [names.of(queue) for queue in known]
-    leases = ask([store.leases(k) for k in keys])
+    keys = [names.of(queue) for queue in queues]
+    now, *leases = ask([store.time(), *(store.leases(k) for k in keys)])
     alive = [
         (k, wid)
         for k, ends in zip(keys, leases, strict=True)

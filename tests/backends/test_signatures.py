@@ -12,6 +12,7 @@ from taskconsole.app import App
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
 from taskconsole.model.signature import Parameter, Signature
+from tests.servers import eventually
 from tests.worker.rig import running
 
 ONE = Signature(task="send", parameters=(Parameter(name="to", annotation="str"),))
@@ -60,12 +61,13 @@ def test_nobody_tells_anything_where_there_is_nobody(backend):
     assert backend.signatures() == []
 
 
-async def test_what_a_real_worker_tells_is_what_its_code_says(backend, store_url):
+async def test_what_a_real_worker_tells_is_what_its_code_says(backend, store_url, raw):
     app = App(store_url)
 
     @app.task(queue="mail")
     async def send_mail(to: str, subject: str = "hello") -> None: ...
 
     async with running(app):
+        await eventually(lambda: raw.info("clients")["blocked_clients"])
         found = await asyncio.to_thread(backend.signatures)
     assert [str(signature) for signature in found] == ["send_mail(to: str, subject: str = …)"]
