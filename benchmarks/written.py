@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measures import FIGURES
 from benchmarks.report import shown
 
 BEGIN, END = "<!-- peers: written by the harness -->", "<!-- peers: end -->"
@@ -120,7 +121,25 @@ def as_markdown(settings: Mapping[str, str], rows: Values, systems: Mapping[str,
             if any((figure, name) in rows for figure in present):
                 lines.append(f"| {name} | {' | '.join(_cell(rows, figure, name) for figure in present)} |")
         lines.append(f"| *ours / the best peer* | {' | '.join(_ratio(rows, figure) for figure in present)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_aims(rows)]) + "\n"
+
+
+def _aims(rows: Values) -> list[str]:
+    """Every figure of ours that has an aim, and whether it reaches it."""
+    lines = [
+        "",
+        "### Ours and its aims",
+        "",
+        "| figure | system | median | unit | aim | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (figure, name), row in sorted(rows.items(), key=lambda item: list(FIGURES).index(item[0][0])):
+        if row["aim"] is not None:
+            sign = "≥" if row["better"] == "more" else "≤"
+            verdict = "reached" if row["reached"] else "**not reached**"
+            aim = f"{sign} {shown(row['aim'])}"
+            lines.append(f"| {figure} | {name} | {_cell(rows, figure, name)} | {row['unit']} | {aim} | {verdict} |")
+    return lines
 
 
 def _cell(rows: Values, figure: str, name: str) -> str:

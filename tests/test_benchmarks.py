@@ -119,6 +119,15 @@ def test_of_several_files_the_later_figure_counts_and_all_settings_are_told(tmp_
     assert "size: whole; quick  \n" in results.read_text()
 
 
+def test_what_ours_should_reach_is_listed_with_whether_it_does(tmp_path: Path, results: Path) -> None:
+    ours = {"enqueue one by one": [9_000.0, 7_000.0, 5_000.0], "pickup p50": [0.5], "pickup max": [3.0]}
+    write([run(tmp_path / "all.json", {"taskconsole uvloop": ours, "peer": ours})], results)
+    assert list(rows(results, "Ours and its aims").items())[2:] == [
+        ("pickup p50", ["taskconsole uvloop", "0.5", "ms", "≤ 1", "reached"]),
+        ("enqueue one by one", ["taskconsole uvloop", "7,000 (5,000-9,000)", "tasks/s", "≥ 8,000", "**not reached**"]),
+    ]
+
+
 def test_the_plot_has_a_bar_for_each_system_the_longest_first(tmp_path: Path, results: Path) -> None:
     write([run(tmp_path / "all.json", DRAINED)], results)
     plot = ET.fromstring((tmp_path / "drain.svg").read_text())
