@@ -189,8 +189,9 @@ def _taskiq(
 
 
 def _left_of_stream(client: redis.Redis) -> int:
+    """What was handed out, and what was not, which only Redis 7 counts."""
     groups = client.xinfo_groups("bench")
-    return sum(group["pending"] for group in groups) if groups else client.xlen("bench")
+    return sum(group["pending"] + (group.get("lag") or 0) for group in groups) if groups else client.xlen("bench")
 
 
 def streaq(cache: Path) -> System:
@@ -202,7 +203,7 @@ def streaq(cache: Path) -> System:
         python=environment("streaq", cache),
         producer=producer(module),
         worker=lambda _: ["-m", "streaq", "run", f"{module}:worker"],
-        left=_sum("xlen streaq:bench:queues:high", "zcard streaq:bench:queues:delayed:default"),
+        left=_sum("xlen streaq:bench:queues:normal", "zcard streaq:bench:queues:delayed:normal"),
         recovers=60,
         scale=150,
     )
