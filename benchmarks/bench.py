@@ -118,7 +118,7 @@ class Bench:
         milliseconds that making it die with us takes. `core` is another than the measured one.
         """
         with ExitStack() as running:
-            more = dict(environment or {})
+            more = {**system.environment, **(environment or {})}
             slots = concurrency or system.concurrency
             extra = {
                 "BENCH_MARKS": json.dumps(list(marks)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import redis
@@ -30,6 +30,7 @@ class System:
         scale: How many times fewer tasks than ours it gets, so that a run takes a few seconds.
         ours: Whether it is Taskconsole.
         scheduled: The same, run so that it fires schedules of its code (benchmarks/wanted.py).
+        environment: Variables that its worker's process needs.
         alone: The same with a process in the worker's place that fires schedules and runs no tasks.
     """
 
@@ -45,6 +46,7 @@ class System:
     recovers: float | None = None
     scale: int = 1
     ours: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
     scheduled: System | None = None
     alone: System | None = None
 
