@@ -125,7 +125,7 @@ def huey(cache: Path) -> System:
 
 
 def dramatiq(cache: Path) -> System:
-    """dramatiq with one process of 8 threads; with the 16 tasks it prefetches by itself it sleeps more than it works."""
+    """dramatiq with one process of 8 threads; prefetching 16, as it does by itself, it sleeps more than it works."""
     module = f"{ROOT}.dramatiq_queue"
     return System(
         name="dramatiq",
