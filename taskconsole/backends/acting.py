@@ -24,7 +24,7 @@ from taskconsole.backends.commands import (
 from taskconsole.backends.delayed import adopted, check_due
 from taskconsole.backends.lookup import Lookup
 from taskconsole.backends.moving import Mover
-from taskconsole.backends.pieces import AROUND, MOST, Held, Matches, Piece, pieces_of_rows
+from taskconsole.backends.pieces import AROUND, MOST, Held, Matches, Piece, Timed, pieces_of_rows
 from taskconsole.backends.rows import before, moment_text, name_of, operator_event
 from taskconsole.backends.shelves import shelves
 from taskconsole.errors import ConfigError, StoreError, StoreUnavailable
@@ -114,7 +114,8 @@ class TaskDesk:
         self._reading, self._operations = ReadingStore(names), OperationStore(names)
         self._schedules = ScheduleStore(names)
         self._lookup = Lookup(names, ask)
-        self._mover = Mover(names, ask, spread=spread)
+        self._timed = Timed(ask, self._reading.time())
+        self._mover = Mover(names, self._timed, spread=spread)
 
     # -- the commands
 
@@ -186,15 +187,22 @@ class TaskDesk:
             raise ConfigError(misfit)
         if isinstance(command, DeleteTasks) and not which.text and not which.group:
             return self.purge(Purge(queue=which.queue, state=which.state, agreed=which.agreed, by=command.by), token)
-        matches = self.matches(command, which)
+        tally = _Tally(token)
+
+        def goes_on() -> bool:
+            if report is not None and not report(tally.done):
+                tally.broken = STOPPED
+            return not tally.broken
+
+        matches = self.matches(command, which, goes_on)
         if which.text or which.group:
+            # Matches cannot be counted within a script: that none but as many as were agreed to are touched can.
             there = matches.count()
             if there > which.agreed:
                 return _more(which.queue, which.state, which.agreed, there, matching=True)
-            matches = self.matches(command, which)
-        tally = _Tally(token)
+            matches = self.matches(command, which, goes_on)
         with tally.kept():
-            more = self._go_through(command, which, matches, tally, report)
+            more = self._go_through(command, which, matches, tally, goes_on)
             if more is not None:
                 return _more(which.queue, which.state, which.agreed, more)
         return self._told(command, tally, matches.began, which.queue, skipped=matches.skipped)
@@ -205,7 +213,7 @@ class TaskDesk:
         which: Matching,
         matches: Matches,
         tally: _Tally,
-        report: Callable[[int], bool] | None,
+        goes_on: Callable[[], bool],
     ) -> int | None:
         """Do it piece by piece; how many there are when they are more than was agreed to, and nothing was done."""
         pace = _Pace()
@@ -217,21 +225,21 @@ class TaskDesk:
             # Only the first script can tell how many there were when it began; it is told by the others' number, too.
             counted = tally.done == 0 and not which.text and not which.group
             limit = which.agreed - (matches.total - matches.sizes[piece.shelf.key]) if counted else None
+            self._timed.longest = 0.0
             with pace:
                 flags = self._do(command, piece, tally, matches.began, None if limit is None else max(0, limit))
             if isinstance(flags, int):
                 return flags + which.agreed - (limit or 0)
             run = isinstance(command, RunTasks) and piece.shelf.kind == "list"
             due = tally.due if isinstance(command, RescheduleTasks) else None
-            matches.taken(piece, flags, due=due, run=run)
-            if report is not None and not report(tally.done):
-                tally.broken = STOPPED
+            matches.taken(piece, flags, due=due, run=run, busy=self._timed.longest)
+            if not goes_on():
                 break
         return None
 
-    def matches(self, command: TaskCommand, which: Matching) -> Matches:
+    def matches(self, command: TaskCommand, which: Matching, goes_on: Callable[[], bool] = lambda: True) -> Matches:
         """The tasks that a command is to be done to, looked for from now on."""
-        return Matches(self._names, self._ask, which, in_order=isinstance(command, MoveTasks))
+        return Matches(self._names, self._ask, which, in_order=isinstance(command, MoveTasks), goes_on=goes_on)
 
     # -- rows
 
@@ -388,7 +396,7 @@ class TaskDesk:
                 pairs = [(payload, restore(payload)) for payload in piece.payloads]
                 last = isinstance(command, RetryTasks)
                 call = operations.requeue(queue, shelf.set, pairs, next_to_run=not last, **with_it)
-        answer: Taken | Rescheduled = self._ask([call])[0]
+        answer: Taken | Rescheduled = self._timed([call])[0]
         return answer
 
     def _end_runs(self, command: TaskCommand, queue: str, took: Iterable[Held], now: float) -> None:

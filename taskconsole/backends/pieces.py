@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Namespace
 
-__all__ = ["AROUND", "MOST", "Held", "Matches", "Piece", "pieces_of_rows"]
+__all__ = ["AROUND", "MOST", "Held", "Matches", "Piece", "Timed", "pieces_of_rows"]
 
 MOST = 400
-"""Tasks in one call: some 3 ms of Redis, for putting back dead ones of half a kilobyte."""
+"""Tasks in one call, where they cost little: putting back dead ones of half a kilobyte takes 3 ms of Redis."""
 
 AROUND = 200
 """How far from where it was seen a pending task is looked for."""
 
-BUSY = 0.004
-"""Seconds that one call may keep Redis busy; pieces become smaller when it took longer."""
+BUSY = 0.002
+"""Seconds that one call should keep Redis busy; pieces become smaller when it took longer."""
 
-FIRST_STEP, SHORTEST_STEP = 250, 20
+FIRST_STEP, SHORTEST_STEP = 100, 20
 """Tasks looked at for the first piece, and at least."""
 
 
@@ -80,6 +80,26 @@ class Piece:
             task.row or shelf.row(Seen(task.payload, len(task.payload), task.score), task.place)
             for task in self.tasks[:most]
         ]
+
+
+class Timed:
+    """Carries out calls, and remembers how long they kept Redis busy.
+
+    Args:
+        ask: Carries out calls in one round trip; the first refusal is raised.
+        time: The call for the time.
+    """
+
+    def __init__(self, ask: Callable[[list[Call[Any]]], list[Any]], time: Call[float]) -> None:
+        self._ask, self._time = ask, time
+        self.longest = 0.0
+        """Seconds of the longest, since this was set to 0."""
+
+    def __call__(self, calls: list[Call[Any]]) -> list[Any]:
+        """The answers."""
+        began, *answers, ended = self._ask([self._time, *calls, self._time])
+        self.longest = max(self.longest, ended - began)
+        return answers
 
 
 def pieces_of_rows(names: Namespace, rows: Iterable[TaskRow], lookup: Lookup) -> Iterator[Piece]:
@@ -142,6 +162,7 @@ class Matches:
         matching: Which.
         in_order: Pending tasks come in the order in which they are to run; else the last ones first, so that those
             that workers claim meanwhile are not passed over.
+        goes_on: Asked after each look at some tasks; False ends it.
     """
 
     def __init__(
@@ -151,8 +172,10 @@ class Matches:
         matching: Matching,
         *,
         in_order: bool = False,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._ask, self._reading, self._matching = ask, ReadingStore(names), matching
+        self._reading, self._matching, self._goes_on = ReadingStore(names), matching, goes_on
+        self._ask = Timed(ask, self._reading.time())
         self._needles = needles(matching.text) if matching.text else [b""]
         found = shelves(names, check_queue_name(matching.queue), matching.state)
         began, *sizes = ask([self._reading.time(), *(shelf.size() for shelf in found)])
@@ -166,8 +189,6 @@ class Matches:
             self._parts.append(_Part(shelf, 0 if upwards else size - 1, size, upwards))
         self._step = FIRST_STEP
         self._looked = 0
-        self.busy = 0.0
-        """Seconds that the last look kept Redis busy."""
         self.skipped = 0
         """Tasks that match and were too large to be acted on."""
 
@@ -181,6 +202,8 @@ class Matches:
         for part in self._parts:
             while part.left > 0:
                 piece = self._next(part)
+                if not self._goes_on():
+                    return
                 if piece.tasks:
                     self._last = part
                     yield piece
@@ -194,19 +217,16 @@ class Matches:
             look_for = look_for_text(
                 shelf.key, shelf.kind, max(0, first), max(0, last), self._needles, MAX_BYTES, part.average, MOST
             )
-            began, look, ended = self._ask([self._reading.time(), look_for, self._reading.time()])
+            self._ask.longest = 0.0
+            look = self._ask([look_for])[0]
             if look.next is None or step == 1:
                 break
             # It ended before the last place, for there was much to read.
             step = max(1, first - look.next)
             if not part.upwards:
                 break
-        self.busy = ended - began
         part.average, self._looked = look.average, step
-        if self.busy > BUSY:
-            self._step = max(SHORTEST_STEP, step // 2)
-        else:
-            self._step = min(MOST, 2 * self._step)
+        self._step = _next_step(step, self._ask.longest)
         tasks = [Held(seen.payload, seen.score, place) for place, seen in look.found if self._fits(shelf, seen)]
         return Piece(shelf, tuple(sorted(tasks, key=lambda task: task.place)))
 
@@ -222,7 +242,15 @@ class Matches:
             return False
         return True
 
-    def taken(self, piece: Piece, done: tuple[bool, ...] = (), *, due: float | None = None, run: bool = False) -> None:
+    def taken(
+        self,
+        piece: Piece,
+        done: tuple[bool, ...] = (),
+        *,
+        due: float | None = None,
+        run: bool = False,
+        busy: float = 0.0,
+    ) -> None:
         """Say to which tasks of the last piece it was done.
 
         Args:
@@ -230,7 +258,9 @@ class Matches:
             done: For each of its tasks; for none when left out.
             due: They have stayed in their set, with that score.
             run: They are at the right end of their queue now.
+            busy: Seconds that it kept Redis busy.
         """
+        self._step = min(self._step, _next_step(self._looked, busy))
         part, n = self._last, sum(done)
         if part.shelf.kind == "list" and part.upwards:
             # Deeper, tombstones hold the places.
@@ -255,3 +285,11 @@ class Matches:
             n += len(piece.tasks)
             self.taken(piece)
         return n
+
+
+def _next_step(step: int, busy: float) -> int:
+    """How many tasks the next piece may be of, when one of `step` kept Redis busy for so many seconds."""
+    if busy > BUSY:
+        return max(SHORTEST_STEP, step // 2)
+    # Twice as many would take too long.
+    return max(SHORTEST_STEP, step) if busy > BUSY / 2 else min(MOST, 2 * max(step, SHORTEST_STEP))

@@ -23,8 +23,10 @@ from taskconsole.backends.commands import (
     Undo,
 )
 from taskconsole.backends.native import NativeBackend
-from taskconsole.backends.pieces import MOST
+from taskconsole.backends.pieces import MOST, Matches
 from taskconsole.config import Settings
+from taskconsole.console.feed.errands import Errands
+from taskconsole.console.feed.lock import Lock
 from taskconsole.errors import AccessDenied, StoreUnavailable
 from taskconsole.model.failure import group_of
 from taskconsole.model.state import State
@@ -306,3 +308,56 @@ def test_a_read_only_backend_refuses_every_command_and_sends_nothing_that_writes
     assert len(spoken) > 30
     assert [said for said in spoken if said.upper().lstrip("LUA ").startswith(writes)] == []
     wait_until(lambda: counts(mail) == (5, 5, 5), 5)
+
+
+@pytest.mark.parametrize("text", ["", "send", "no such text"])
+def test_a_queue_is_paused_between_the_pieces_of_what_is_done_to_many(raw, store_url, text):
+    count = 4_000
+    raw.sadd("taskconsole:queues", "mail")
+    raw.zadd("{mail}:dead", {json.dumps({"task": "send", "id": f"x{i}"}): i for i in range(count)})
+    backend, looked, done_then = NativeBackend(Settings(url=store_url)), threading.Event(), []
+    errands = Errands(lambda: backend, lambda: None, lock=Lock(until=float("inf")))
+    thread = threading.Thread(target=errands.run)
+    thread.start()
+
+    def report(done):
+        # The bulk stands between two pieces until the pause was pressed.
+        if not done_then:
+            looked.set()
+            wait_until(lambda: not errands._waiting.empty())
+        done_then.append(raw.exists("{mail}:paused"))
+        return True
+
+    try:
+        which = Matching(queue="mail", state=State.DEAD, text=text, agreed=count)
+        bulk = errands.apply(RetryTasks(which=which, by=BY), report)
+        assert looked.wait(15), bulk.result(1)
+        paused = errands.apply(PauseQueue(queue="mail", by=BY))
+        assert paused.result(15).changed
+        assert bulk.result(60).done == (0 if text.startswith("no") else count)
+        # It was paused at the latest when the next piece ended, and there were many more.
+        assert (done_then[0], done_then[1:]) == (0, [1] * (len(done_then) - 1))
+        assert len(done_then) > 8
+    finally:
+        errands.stop()
+        thread.join(15)
+        backend.close()
+
+
+def test_never_more_are_touched_than_were_agreed_to_whatever_comes_meanwhile(backend, raw, monkeypatch):
+    def dead(first, last):
+        raw.zadd("{mail}:dead", {json.dumps({"task": "send", "id": f"x{i}"}): i for i in range(first, last)})
+
+    raw.sadd("taskconsole:queues", "mail")
+    dead(0, 300)
+    count = Matches.count
+
+    def and_then_more_come(matches):
+        counted = count(matches)
+        dead(-300, 0)
+        return counted
+
+    monkeypatch.setattr(Matches, "count", and_then_more_come)
+    which = Matching(queue="mail", state=State.DEAD, text="send", agreed=300)
+    assert backend.apply(DeleteTasks(which=which, by=BY)).done == 300
+    assert raw.zcard("{mail}:dead") == 300

@@ -1,17 +1,21 @@
 """Having commands foreseen and carried out, one after another, in a thread of its own.
 
+What goes on for long lets others in between its pieces: who pauses a queue must not wait for 100,000 tasks.
+
 Here, and nowhere else, is decided whether anything may be written: a key that should not be there writes nothing.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from taskconsole.backends.commands import AbortTask, PauseQueue, ResumeQueue, SignalWorker
 from taskconsole.console.feed.lock import Lock
 from taskconsole.errors import StoreUnavailable, TaskconsoleError
 
@@ -50,6 +54,8 @@ class _Errand(Generic[T]):
     run: Callable[[Backend], T]
     future: Future[T | Refused]
     writes: bool
+    quick: bool
+    """It is done in a moment: it may be done between two pieces of what goes on for long."""
 
 
 class Errands:
@@ -73,6 +79,8 @@ class Errands:
         self._ended = ended
         self._clock = clock
         self._waiting: Queue[_Errand[Any]] = Queue(MAX_WAITING)
+        self._later: deque[_Errand[Any]] = deque()
+        """Those that were looked at while one went on for long, and have to wait for its end."""
         self._mutex = Mutex()
         self._lock = lock or Lock()
         self._stopped = False
@@ -91,19 +99,23 @@ class Errands:
 
     def foresee(self, command: Command) -> Future[Foreseen | Refused]:
         """What a command would do; nothing is written."""
-        return self._submit(lambda backend: backend.foresee(command), writes=False)
+        return self._submit(lambda backend: backend.foresee(command), writes=False, quick=_is_quick(command))
 
     def signatures(self) -> Future[list[Signature] | Refused]:
         """The tasks that live workers have handlers for, as far as they tell."""
-        return self._submit(lambda backend: backend.signatures(), writes=False)
+        return self._submit(lambda backend: backend.signatures(), writes=False, quick=True)
 
     def apply(self, command: Command, report: Callable[[int], bool] = lambda _done: True) -> Future[Applied | Refused]:
         """Have a command carried out; `report` is called in the thread, see `Backend.apply`."""
 
         def carry_out(backend: Backend) -> Applied:
-            return backend.apply(command, lambda done: report(done) and not self._stopped)
+            def goes_on(done: int) -> bool:
+                self._let_in()
+                return report(done) and not self._stopped
 
-        return self._submit(carry_out, writes=True)
+            return backend.apply(command, goes_on)
+
+        return self._submit(carry_out, writes=True, quick=_is_quick(command))
 
     def stop(self) -> None:
         """End `run`; a command that goes on for long ends after its present piece, the others are refused."""
@@ -113,21 +125,41 @@ class Errands:
         """Until stopped."""
         while not self._stopped:
             try:
-                errand = self._waiting.get(timeout=LOOK)
+                errand = self._later.popleft() if self._later else self._waiting.get(timeout=LOOK)
             except Empty:
                 continue
-            if errand.future.set_running_or_notify_cancel():
-                errand.future.set_result(self._carry_out(errand))
-            if errand.writes:
-                # What changed is seen because the next reading says so; let that be now.
-                self._ended()
-        while not self._waiting.empty():
-            errand = self._waiting.get_nowait()
+            self._do(errand)
+        self._look_at_all()
+        for errand in self._later:
             if errand.future.set_running_or_notify_cancel():
                 errand.future.set_result(Refused(OVER))
 
-    def _submit(self, run: Callable[[Backend], T], *, writes: bool) -> Future[T | Refused]:
-        errand = _Errand(run, Future[T | Refused](), writes)
+    def _do(self, errand: _Errand[Any]) -> None:
+        if errand.future.set_running_or_notify_cancel():
+            errand.future.set_result(self._carry_out(errand))
+        if errand.writes:
+            # What changed is seen because the next reading says so; let that be now.
+            self._ended()
+
+    def _let_in(self) -> None:
+        """Between two pieces of what goes on for long: do what is done in a moment."""
+        self._look_at_all()
+        for errand in [errand for errand in self._later if errand.quick and not self._stopped]:
+            self._later.remove(errand)
+            self._do(errand)
+
+    def _look_at_all(self) -> None:
+        while True:
+            try:
+                self._later.append(self._waiting.get_nowait())
+            except Empty:
+                return
+
+    def _submit(self, run: Callable[[Backend], T], *, writes: bool, quick: bool) -> Future[T | Refused]:
+        errand = _Errand(run, Future[T | Refused](), writes, quick)
+        if len(self._later) >= MAX_WAITING:
+            errand.future.set_result(Refused(TOO_MANY))
+            return errand.future
         try:
             self._waiting.put_nowait(errand)
         except Full:
@@ -149,3 +181,8 @@ class Errands:
             return Refused(f"refused: {error}")
         except Exception as error:  # noqa: BLE001 (a thread's traceback would land on the screen)
             return Refused(f"failed: unexpected {type(error).__name__} in the backend")
+
+
+def _is_quick(command: Command) -> bool:
+    """It is done in one call, and what it is for cannot wait."""
+    return isinstance(command, PauseQueue | ResumeQueue | SignalWorker | AbortTask)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from taskconsole.backends.base import Applied, Can
-from taskconsole.backends.commands import Enqueue, PauseQueue
+from taskconsole.backends.commands import AbortTask, Enqueue, PauseQueue
 from taskconsole.console.feed.errands import MAX_WAITING, Refused
 from taskconsole.console.feed.feed import Feed
 from taskconsole.console.feed.inbox import Inbox
@@ -17,6 +17,8 @@ from taskconsole.console.feed.lock import UNLOCKED_FOR, Lock
 from taskconsole.console.messages import EventsWaiting, LinkChanged
 from taskconsole.errors import AccessDenied, StoreFull, StoreUnavailable
 from taskconsole.model.event import Event, EventKind
+from taskconsole.model.state import State
+from taskconsole.model.stats import TaskRow
 from tests.console.fake_backend import FakeBackend
 
 
@@ -294,3 +296,70 @@ def test_a_stopped_feed_leaves_no_thread_and_closes_the_backend(backend, told):
     feed.stop(wait=10)
     assert [t for t in feed._threads if t.is_alive()] == []
     assert backend.closed
+
+
+# -- what must not wait for what goes on for long
+
+
+def test_a_pause_does_not_wait_for_the_end_of_what_goes_on_for_long_and_other_commands_do(feed, backend):
+    going_on, ended = [], threading.Event()
+
+    def long(_command, report):
+        while not ended.is_set() and report(len(going_on)):
+            going_on.append(1)
+            time.sleep(0.001)
+        return Applied(text="all of them")
+
+    backend.answers = [long]
+    bulk = feed.errands.apply(SEND)
+    until(lambda: going_on)
+    other = feed.errands.apply(SEND)
+    paused = feed.errands.apply(PauseQueue(queue="mail", by="ada"))
+    assert paused.result(15).text == "paused mail"
+    foreseen = feed.errands.foresee(AbortTask(row=TaskRow(queue="mail", state=State.ACTIVE, name="x"), by="ada"))
+    assert "AbortTask" in foreseen.result(15).text
+    assert not bulk.done()
+    assert not other.done()
+    ended.set()
+    assert bulk.result(15).text == "all of them"
+    assert other.result(15).text == "enqueued send on mail"
+
+
+def test_no_more_commands_wait_than_may_while_something_goes_on_for_long(feed, backend):
+    going_on, ended = [], threading.Event()
+
+    def long(_command, report):
+        while not ended.is_set() and report(0):
+            going_on.append(1)
+            time.sleep(0.001)
+        return Applied(text="all of them")
+
+    backend.answers = [long]
+    bulk = feed.errands.apply(SEND)
+    until(lambda: going_on)
+    waiting = [feed.errands.apply(SEND) for _ in range(MAX_WAITING)]
+    before = len(going_on)
+    until(lambda: len(going_on) > before + 2)
+    assert "too many" in feed.errands.apply(SEND).result(15).text
+    ended.set()
+    assert bulk.result(15).text == "all of them"
+    assert all(isinstance(future.result(15), Applied) for future in waiting)
+
+
+def test_what_waited_behind_what_goes_on_for_long_is_refused_at_the_end(feed, backend):
+    going_on = []
+
+    def long(_command, report):
+        while report(0):
+            going_on.append(1)
+            time.sleep(0.001)
+        return Applied(text="some of them")
+
+    backend.answers = [long]
+    feed.errands.apply(SEND)
+    until(lambda: going_on)
+    other = feed.errands.apply(SEND)
+    before = len(going_on)
+    until(lambda: len(going_on) > before + 2)
+    feed.stop(wait=10)
+    assert "leaving" in other.result(15).text
