@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
+from taskconsole.backends.commands import (
+    DeleteTasks,
+    Matching,
+    MoveTasks,
+    RescheduleTasks,
+    RetryTasks,
+    RunTasks,
+    Undo,
+)
 from taskconsole.backends.native import NativeBackend
 from taskconsole.config import Settings
 from taskconsole.errors import AccessDenied, StoreError, StoreNotReady
+from taskconsole.model.state import State
 from taskconsole.store.call import command
 from taskconsole.store.cluster import AsyncClusterWire, ClusterWire
-from taskconsole.store.keys import DEFAULT_QUEUE, Namespace
+from taskconsole.store.keys import DEFAULT_QUEUE, PUBLIC_DELAYED, Namespace
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.slots import home_of
 from taskconsole.store.tasks import TaskStore
@@ -81,6 +91,53 @@ def test_everything_works_on_a_cluster(cluster, queues, capsys, spawn, make_prod
         queues=queues,
         folder=tmp_path,
     )
+
+
+ACTS = {
+    "retry": lambda which: RetryTasks(which=which, by="ada@box"),
+    "run": lambda which: RunTasks(which=which, by="ada@box"),
+    "reschedule": lambda which: RescheduleTasks(which=which, due="+60", by="ada@box"),
+    "delete": lambda which: DeleteTasks(which=which, by="ada@box"),
+    "move": lambda which: MoveTasks(which=which, to="other", by="ada@box"),
+}
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+@pytest.mark.parametrize("act", ACTS)
+def test_what_is_done_to_tasks_of_the_public_set_on_another_node_is_undone_and_none_is_lost(cluster, act, all_of_them):
+    queue = DEFAULT_QUEUE
+    assert cluster.master_of(PUBLIC_DELAYED) is not cluster.master_of(queue)
+    own, public = [b"own-%d" % i for i in range(3)], [b"public-%d" % i for i in range(3)]
+    with closing(NativeBackend(Settings(url=cluster.url))) as backend, ExitStack() as clients:
+        near, far, other = (
+            clients.enter_context(cluster.master_of(key).client()) for key in (queue, PUBLIC_DELAYED, "other")
+        )
+        near.zadd("{task_queue}:delayed", dict.fromkeys(own, 4e9))
+        far.zadd(PUBLIC_DELAYED, dict.fromkeys(public, 4e9))
+
+        def everywhere():
+            found = [*near.lrange(queue, 0, -1), *near.zrange("{task_queue}:delayed", 0, -1)]
+            found += [*far.zrange(PUBLIC_DELAYED, 0, -1), *other.zrange("{other}:delayed", 0, -1)]
+            return sorted(found)
+
+        which = Matching(queue=queue, state=State.DELAYED, agreed=6) if all_of_them else ()
+        command = ACTS[act](which or tuple(backend.tasks(queue, State.DELAYED)[0]))
+        if act == "delete" and all_of_them:
+            # Emptied in one step, in which the public set on its other node has no part.
+            assert backend.apply(command).done == 3
+            assert everywhere() == public
+            return
+        applied = backend.apply(command)
+        assert (applied.done, applied.missed) == (6, 0), applied.text
+        assert everywhere() == ([] if act == "delete" else sorted(own + public))
+        if act in {"retry", "run"}:
+            assert near.llen(queue) == 6
+        undone = backend.apply(Undo(done=applied.undo, by="ada@box"))
+        assert undone.done == 6, undone.text
+        assert everywhere() == sorted(own + public)
+        # What was public has been adopted by its queue.
+        assert near.zcard("{task_queue}:delayed") == 6
+        assert {score for _, score in near.zrange("{task_queue}:delayed", 0, -1, withscores=True)} == {4e9}
 
 
 @pytest.mark.parametrize(

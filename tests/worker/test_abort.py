@@ -6,8 +6,11 @@ import asyncio
 import json
 import time
 
+import psutil
 import pytest
 
+from taskconsole.store.workers import digest_of
+from tests.worker import handlers
 from tests.worker.rig import QUEUE, envelope, eventually, running
 
 EVENT = b'{"event":"aborted"}'
@@ -96,3 +99,49 @@ async def test_what_is_not_in_hand_is_not_aborted(make_rig):
         nobody = rig.workers.abort(QUEUE, "nobody", b"x", token="t", by="ada", event=EVENT)
         assert await rig.wire.run(nobody) == -1
         assert not rig.raw.exists(rig.lane.keys.aborts(worker.lanes[0].worker_id))
+
+
+async def test_a_task_in_a_process_of_its_own_is_aborted_by_ending_that_process(make_rig, tmp_path):
+    rig = make_rig()
+    handlers.in_processes(rig.app)
+    mark = tmp_path / "pid"
+    payload = envelope("hang", args=[str(mark)])
+    rig.raw.lpush(QUEUE, payload)
+    async with running(rig.app) as worker:
+        await eventually(lambda: mark.exists() and mark.read_text())
+        pid = int(mark.read_text())
+        assert await abort(rig, worker, payload) == 1
+        await eventually(lambda: rig.raw.zcard(rig.lane.keys.dead) == 1)
+        await eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        # The next one finds a process again.
+        other = tmp_path / "other"
+        rig.raw.lpush(QUEUE, envelope("write_pid", args=[str(other)]))
+        await eventually(lambda: other.exists() and other.read_text())
+        assert int(other.read_text()) != pid
+    (dead,) = buried(rig)
+    assert dead["died"]["reason"] == "aborted by ada@box"
+    assert rig.raw.llen(QUEUE) == 0
+
+
+async def test_one_that_waits_for_its_turn_is_buried_and_never_run_and_the_others_are(make_rig):
+    rig = make_rig(concurrency=1)
+    began, go_on = [], asyncio.Event()
+
+    @rig.app.task(name="work")
+    async def work(n):
+        began.append(n)
+        if n == 1:
+            await go_on.wait()
+
+    payloads = [envelope("work", args=[n]) for n in (1, 2, 3)]
+    await rig.register()
+    rig.pool.feed(rig.lane, payloads)
+    await eventually(lambda: began == [1])
+    assert rig.pool.abort(rig.lane, digest_of(payloads[1]), "ada@box")
+    assert not rig.pool.abort(rig.lane, digest_of(payloads[1]), "ada@box")
+    assert not rig.pool.abort(rig.lane, digest_of(b"other"), "ada@box")
+    go_on.set()
+    await asyncio.wait_for(rig.pool.wait_empty(), 10)
+    assert began == [1, 3]
+    assert ("bury", "aborted by ada@box") in rig.outcomes()
+    assert len(rig.outcomes()) == 3
