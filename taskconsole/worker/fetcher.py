@@ -1,7 +1,8 @@
 """How much to claim, from which queue, and how to wait when there is nothing.
 
-A worker asks for its free slots and for what it will finish in the next few milliseconds, never more: a flood of short
-tasks is claimed by the hundred, one-second tasks one by one, so that a backlog spreads over the workers.
+A worker asks for its free slots and for what it will finish in the next few milliseconds, or before Redis can answer
+where that takes longer, never more: a flood of short tasks is claimed by the hundred, one-second tasks one by one, so
+that a backlog spreads over the workers.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ __all__ = ["Fetcher"]
 
 log = logging.getLogger(__name__)
 
-AHEAD = 0.015
-"""Seconds of work to have in hand beyond the free slots."""
+AHEAD, MOST_AHEAD = 0.015, 0.5
+"""Seconds of work to have in hand beyond the free slots. The first, or more where Redis is far: what is asked for comes
+a trip later and is to last for another, but no more than the second."""
 
 WORTHWHILE = 32
 """Tasks that are worth a round trip of their own while others wait to be run."""
@@ -59,7 +61,7 @@ class Fetcher:
         self._stopping = False
         self._attending = False
         self._rate = 0.0
-        self._measured = (time.monotonic(), 0)
+        self._measured = (0.0, 0)
         self._mean_bytes = 128.0
         self._recheck: dict[Lane, float] = dict.fromkeys(lanes, time.monotonic() + CHECK)
 
@@ -136,15 +138,17 @@ class Fetcher:
         """How many more tasks to ask for now; 0 or less when there is enough in hand."""
         grow = max(lane.grow for lane in self._lanes)
         pool, options = self._pool, self._options
-        now, finished = time.monotonic(), pool.finished
+        # While there is nothing to run nothing can be learned of how quick we are.
+        busy, finished = pool.busy, pool.finished
         then, before = self._measured
-        if now - then >= ACK_DELAY:
-            self._rate = 0.5 * self._rate + 0.5 * (finished - before) / (now - then)
-            self._measured = (now, finished)
-        if now >= pool.good_until:
+        if busy - then >= ACK_DELAY:
+            self._rate = 0.5 * self._rate + 0.5 * (finished - before) / (busy - then)
+            self._measured = (busy, finished)
+        if time.monotonic() >= pool.good_until:
             return 0
+        pool.ahead = min(max(AHEAD, *(2 * lane.trip for lane in self._lanes)), MOST_AHEAD)
         in_hand = pool.running + len(pool.ready) + sum(lane.unsettled for lane in self._lanes)
-        wanted = pool.free + int(self._rate * AHEAD)
+        wanted = pool.free + int(self._rate * pool.ahead)
         by_size = max(1, int(options.max_bytes / self._mean_bytes))
         asked = min(wanted, options.max_held - in_hand, options.max_claim, by_size)
         # While there is work in hand a small claim costs a round trip that a later, larger one saves.
@@ -308,7 +312,8 @@ class Fetcher:
             self._dirty.clear()
             await asyncio.sleep(ACK_DELAY)
             for lane in self._lanes:
-                if lane.unsettled and time.monotonic() - lane.stepped >= ACK_DELAY:
+                # What is under way may be followed by a claim that tells it, too.
+                if lane.unsettled and await lane.idle() and time.monotonic() - lane.stepped >= ACK_DELAY:
                     try:
                         await lane.flush()
                     except AccessDenied:

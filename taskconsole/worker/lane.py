@@ -92,6 +92,8 @@ class Lane:
         self._waiter_wire = open_async_wire(settings)
         self.stepped = 0.0
         """Monotonic time of the last answered step."""
+        self.trip = 0.0
+        """Seconds until a step is answered: those of the quickest of late."""
         self._suspects: list[str] | None = None
         self._hands = Hands()
         self._returning: Counter[bytes] = Counter()
@@ -111,6 +113,13 @@ class Lane:
     def unsettled(self) -> int:
         """Finished tasks that Redis has not been told of."""
         return len(self.acks) + len(self.settlements)
+
+    async def idle(self) -> bool:
+        """True when no numbered call is under way; else wait for that one."""
+        if not self._lock.locked():
+            return True
+        async with self._lock:
+            return False
 
     # -- presence
 
@@ -163,6 +172,7 @@ class Lane:
                 lease_ms=self._options.lease_ms,
             )
             leading = 0 if self.suspect else self._hands.leading(acks)
+            sent = time.monotonic()
             short = call(acks=acks[leading:], oldest=leading, length=len(self._hands)) if leading else None
             claimed: Claimed | None = await self._numbered(call(acks=acks), partial(self._ack_again, acks), short)
             if claimed is None:
@@ -171,6 +181,8 @@ class Lane:
             self._hands.released(acks)
             self._hands.claimed(claimed.payloads)
             self.paused, self.stepped = claimed.paused, time.monotonic()
+            took = self.stepped - sent
+            self.trip = min(took, 1.1 * self.trip or took)
             if claimed.trouble != self.trouble:
                 self.trouble = claimed.trouble
                 if claimed.trouble:

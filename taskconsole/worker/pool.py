@@ -46,7 +46,7 @@ WATCH = 0.05
 """Seconds between two looks at timeouts and at payloads that wait too long for a runner."""
 
 HOARD = 0.1
-"""Seconds a claimed payload may wait for a runner before it goes back to the queue for others."""
+"""Seconds longer than meant that claimed payloads may wait for a runner before they go back to the queue for others."""
 
 NOTABLE = 0.5
 """Seconds a task runs before an event says that it has started."""
@@ -97,6 +97,8 @@ class Pool:
     ) -> None:
         self.ready: deque[Item] = deque()
         self.slots: set[Slot] = set()
+        self.ahead = 0.0
+        """Seconds of work it is given beyond the free slots; the fetcher's."""
         self._fed = 0
         """Payloads taken on, without those that were given back or dropped."""
         self.good_until = float("inf")
@@ -107,7 +109,7 @@ class Pool:
         self._options, self._clock, self._on_room = options, clock, on_room
         self._idle: list[asyncio.Future[None]] = []
         self._runners = 0
-        self._fed_at = 0.0
+        self._fed_at = self._busy_since = self._busy_for = 0.0
         self._closed = False
         self._elsewhere = Elsewhere(options.concurrency, min(options.concurrency, 64))
         self._base = contextvars.copy_context()
@@ -131,6 +133,11 @@ class Pool:
         """Attempts that have ended, well or not."""
         return self._fed - len(self.ready) - self.running
 
+    @property
+    def busy(self) -> float:
+        """Seconds in which there was something to run."""
+        return self._busy_for + (0.0 if self._empty.is_set() else time.monotonic() - self._busy_since)
+
     def feed(self, lane: Lane, payloads: Sequence[bytes]) -> None:
         """Run these, in order."""
         deleted = payloads.count(TOMBSTONE)
@@ -144,7 +151,9 @@ class Pool:
         if lane.acks:
             self._on_room()
         if self.ready:
-            self._empty.clear()
+            if self._empty.is_set():
+                self._busy_since = self._fed_at
+                self._empty.clear()
             self._busy.set()
             self._wake()
 
@@ -254,13 +263,17 @@ class Pool:
             if self.ready and not self._closed:
                 self._wake()
             elif self.running == 0:
-                self._empty.set()
+                self._rest()
+
+    def _rest(self) -> None:
+        self._busy_for = self.busy
+        self._empty.set()
 
     async def _wait(self, slot: Slot) -> bool:
         future: asyncio.Future[None] = self._loop.create_future()
         self._idle.append(future)
         if self.running == 0 and not self.ready:
-            self._empty.set()
+            self._rest()
         try:
             await future
         except asyncio.CancelledError:
@@ -425,7 +438,7 @@ class Pool:
             await self._busy.wait()
             await asyncio.sleep(WATCH)
             self.check_timeouts(time.monotonic())
-            if self.ready and time.monotonic() - self._fed_at > HOARD:
+            if self.ready and time.monotonic() - self._fed_at > HOARD + self.ahead:
                 returned = self.take_back(keep=max(0, self._options.concurrency - self.running))
                 if returned:
                     give_back(returned)

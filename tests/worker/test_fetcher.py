@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from taskconsole.worker.options import QueuePlan
-from tests.servers import eventually
+from tests.servers import connect, eventually
 from tests.worker.rig import QUEUE, envelope
 
 
@@ -84,6 +84,38 @@ async def test_long_tasks_are_claimed_no_further_ahead_than_they_can_run(rig, ta
         await eventually(lambda: len(tasks.started) == 8)
         await eventually(lambda: len(rig.held()) == 4)
     assert len(rig.pending()) == 12
+
+
+async def test_a_redis_far_away_is_asked_for_what_will_have_been_run_when_it_answers(make_rig, proxy):
+    rig = make_rig(url=proxy.url)
+    tasks = Tasks(rig)
+    near = connect(rig.url)
+    near.lpush(QUEUE, *[envelope("slow", args=[str(i), 0.005]) for i in range(300)])
+    proxy.up.latency = proxy.down.latency = 0.05
+    async with rig.working():
+        await eventually(lambda: len(tasks.ended) == 100, timeout=30)
+        near.config_resetstat()
+        await eventually(lambda: len(tasks.ended) == 300, timeout=30)
+        steps = near.info("commandstats")["cmdstat_evalsha"]["calls"]
+        proxy.heal()
+    # Four at a time, and acks with a call of their own in between, are a hundred.
+    assert steps < 40, f"{steps} calls for 200 tasks"
+
+
+async def test_long_tasks_are_hardly_claimed_ahead_from_a_redis_far_away(make_rig, proxy):
+    rig = make_rig(url=proxy.url)
+    tasks = Tasks(rig)
+    near = connect(rig.url)
+    near.lpush(QUEUE, *[wait(str(i)) for i in range(20)])
+    proxy.up.latency = proxy.down.latency = 0.03
+    async with rig.working():
+        for round_ in range(3):
+            await eventually(lambda n=4 * round_ + 4: len(tasks.started) == n)
+            await asyncio.sleep(0.3)  # so they are long ones: thirteen a second, one or two in the time of two trips
+            assert near.llen(QUEUE) >= 20 - len(tasks.started) - 2
+            for name in tasks.started[-4:]:
+                tasks.let_go(name)
+        proxy.heal()
 
 
 async def test_a_worker_that_is_not_alone_leaves_the_others_their_share(make_rig):
