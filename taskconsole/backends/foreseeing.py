@@ -204,8 +204,8 @@ def _cost_of_purging(n: int, state: State) -> str:
     if state is State.PENDING or seconds < WORTH_SAYING:
         return ""
     return (
-        f"nothing now; in ten minutes, when it is too late for undo, Redis frees them all at once, "
-        f"about {seconds:.1f} s, unless its lazyfree-lazy-expire is on"
+        f"nothing now; when it is too late for undo a worker has them freed in the background. Without any, Redis "
+        f"frees them at once, about {seconds:.1f} s, unless its lazyfree-lazy-expire is on"
     )
 
 

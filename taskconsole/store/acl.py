@@ -23,8 +23,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 _WORKERS_OWN = _words("""
-    attend due fire forget_running give_back heartbeat leave manifest promote reclaim record register settle step
-    transfer
+    attend discard due fire forget_running give_back heartbeat leave manifest promote reclaim record register settle
+    step transfer
 """)
 """Scripts that only workers and schedulers run."""
 

@@ -107,6 +107,7 @@ class Keys:
         "code",
         "dead",
         "delayed",
+        "discards",
         "done",
         "log",
         "manifests",
@@ -138,6 +139,7 @@ class Keys:
         self.log = tag + ":log"  # STREAM the events worth keeping; capped
         self.done = tag + ":done"  # LIST   finished tasks, a capped sample
         self.wake = tag + ":wake"  # pub/sub  a time: "an earlier delayed task has come"; or LISTEN, NEXT, SCHEDULES
+        self.discards = tag + ":discards"  # ZSET with a TTL: token of a purge -> when its trash is to be freed
         # Schedules; a field or member is a schedule's name.
         self.schedules = tag + ":schedules"  # HASH   definition (JSON); to be edited by anybody
         self.next = tag + ":next"  # ZSET   when its next task is made; to be edited by anybody

@@ -19,6 +19,9 @@ __all__ = ["DelayedShelf", "Former", "Note", "OperationStore", "Rescheduled", "S
 KEEP_TRASH = 600
 """Seconds in which an action can be undone."""
 
+FREE_TRASH = 300
+"""Seconds after that in which workers free what a purge took away; what they have not freed expires then."""
+
 NEAR = 1_000
 """How near an end of the list LREM may be used; deeper, a tombstone takes the task's place."""
 
@@ -331,10 +334,23 @@ class OperationStore:
         source = k.queue if state == "pending" else self._shelf(queue, state)
         return Call.of(
             "purge",
-            (source, k.trash(token), k.trash_note(token), k.log, k.stats),
-            (state, _limit(at_most), KEEP_TRASH, LOG_CAP, k.channel, event, TOMBSTONE, COUNTED),
+            (source, k.trash(token), k.trash_note(token), k.log, k.stats, k.discards),
+            (state, _limit(at_most), KEEP_TRASH, LOG_CAP, k.channel, event, TOMBSTONE, COUNTED, token, FREE_TRASH),
             lambda reply: (bool(reply[0]), int(reply[1])),
         )
+
+    def discards(self, queue: str, now: float) -> Call[list[str]]:
+        """Tokens of purges whose trash is to be freed, at most 20."""
+        return command(
+            "ZRANGEBYSCORE", self.names.of(queue).discards, "-inf", f"{now:.6f}", "LIMIT", 0, 20,
+            parse=lambda r: [token.decode("utf-8", "replace") for token in r],
+        )  # fmt: skip
+
+    def discard(self, queue: str, tokens: Sequence[str]) -> Call[int]:
+        """Free the trash of these purges in the background, unless it can still be taken back; returns how many."""
+        k = self.names.of(queue)
+        keys = [key for token in tokens for key in (k.trash(token), k.trash_note(token))]
+        return Call.of("discard", (k.discards, *keys), tuple(tokens), int)
 
     def undo(
         self,

@@ -20,6 +20,7 @@ from taskconsole.model.signature import encode_signatures
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
 from taskconsole.store.opening import open_async_wire
+from taskconsole.store.operations import OperationStore
 from taskconsole.store.reading import ReadingStore
 from taskconsole.store.schedules import ScheduleStore
 from taskconsole.store.tasks import TaskStore
@@ -27,6 +28,7 @@ from taskconsole.store.wire import AsyncWire, check_version
 from taskconsole.store.workers import WorkerStore
 from taskconsole.worker.carrier import Carrier
 from taskconsole.worker.definitions import Definitions
+from taskconsole.worker.discarder import Discarder
 from taskconsole.worker.fetcher import Fetcher
 from taskconsole.worker.heartbeat import Heartbeat, resident_memory
 from taskconsole.worker.lane import Lane
@@ -202,6 +204,9 @@ class Worker:
             on_schedules=self.ticker.call,
             on_due=self.promoter.hear,
         )
+        self.discarder = Discarder(
+            options.queues.names, operations=OperationStore(names), wire=self._side, clock=self.clock
+        )
         self.reclaimer = Reclaimer(
             self.lanes,
             self.registry,
@@ -296,6 +301,7 @@ class Worker:
         services += [
             ("promoter", self.promoter.run()),
             ("reclaimer", self.reclaimer.run()),
+            ("discarder", self.discarder.run()),
             ("ticker", self.ticker.run()),
             ("registrar", self.registrar.run()),
             ("wake-ups", self.wakeups.run()),

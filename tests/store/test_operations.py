@@ -9,7 +9,7 @@ import pytest
 
 from taskconsole.errors import StoreError, WrongType
 from taskconsole.store.keys import PUBLIC_DELAYED, TOMBSTONE
-from taskconsole.store.operations import KEEP_TRASH, NEAR, Rescheduled
+from taskconsole.store.operations import FREE_TRASH, KEEP_TRASH, NEAR, Rescheduled
 from tests.store.rig import EVENT, FAR, QUEUE, heard, listener
 
 WINDOW = 200
@@ -367,6 +367,48 @@ def fill(rig, state, *payloads):
         rig.raw.zadd(shelf(rig, state), {p: i for i, p in enumerate(payloads)})
 
 
+def too_late(rig, token="t"):
+    """Ten minutes pass for a purge."""
+    rig.raw.delete(rig.keys.trash_note(token))
+    rig.raw.zadd(rig.keys.discards, {token: rig.now() - 1}, xx=True)
+
+
+@pytest.mark.parametrize("state", ["pending", "delayed", "dead"])
+def test_what_a_purge_took_away_is_freed_in_the_background_when_it_is_too_late_for_undo(rig, state):
+    fill(rig, state, *[b"%d" % i for i in range(500)])
+    rig.run(purge(rig, state))
+    due = rig.raw.zscore(rig.keys.discards, "t")
+    assert rig.now() + KEEP_TRASH - 2 <= due <= rig.now() + KEEP_TRASH
+    assert rig.run(rig.operations.discards(QUEUE, due - 1)) == []
+    assert rig.run(rig.operations.discards(QUEUE, due)) == ["t"]
+    too_late(rig)
+    rig.raw.config_resetstat()
+    assert rig.run(rig.operations.discard(QUEUE, ["t"])) == 1
+    assert rig.raw.exists(rig.keys.trash("t"), rig.keys.discards) == 0
+    commands = rig.raw.info("commandstats")
+    assert ("cmdstat_unlink" in commands, "cmdstat_del" in commands) == (True, False)
+    assert rig.run(rig.operations.discard(QUEUE, ["t"])) == 0
+
+
+def test_nothing_is_freed_that_can_still_be_taken_back(rig):
+    fill(rig, "delayed", b"a", b"b")
+    rig.run(purge(rig, "delayed"))
+    assert rig.run(rig.operations.discard(QUEUE, ["t"])) == 0, "before its time"
+    rig.raw.zadd(rig.keys.discards, {"t": rig.now() - 1}, xx=True)
+    assert rig.run(rig.operations.discard(QUEUE, ["t"])) == 0, "there is a note still"
+    assert rig.run(rig.operations.undo(QUEUE, "t")).what == "purge"
+    too_late(rig)
+    assert rig.run(rig.operations.discard(QUEUE, ["t"])) == 0
+    assert sum(rig.census().values()) == 2
+
+
+def test_a_stranger_at_the_place_of_the_discards_keeps_no_purge_from_being_made(rig):
+    fill(rig, "delayed", b"a")
+    rig.raw.set(rig.keys.discards, "text")
+    assert rig.run(purge(rig, "delayed")) == (True, 1)
+    assert rig.raw.ttl(rig.keys.trash("t")) > 0
+
+
 @pytest.mark.parametrize("state", ["pending", "delayed", "dead"])
 def test_a_purge_moves_everything_of_one_state_into_the_trash(rig, state, store_url):
     channel = listener(store_url, rig.keys.channel)
@@ -375,7 +417,8 @@ def test_a_purge_moves_everything_of_one_state_into_the_trash(rig, state, store_
     assert rig.run(purge(rig, state)) == (True, 2)
     source = rig.keys.queue if state == "pending" else shelf(rig, state)
     assert rig.raw.exists(source) == 0
-    assert rig.raw.ttl(rig.keys.trash("t")) == KEEP_TRASH
+    assert rig.raw.ttl(rig.keys.trash("t")) == KEEP_TRASH + FREE_TRASH
+    assert rig.raw.ttl(rig.keys.trash_note("t")) == KEEP_TRASH
     assert note(rig) == {b"op": b"purge", b"state": state.encode(), b"n": b"2", b"tombstones": b"0"}
     assert sum(rig.census().values()) == 6
     assert (rig.logged(), heard(channel)) == (1, [EVENT.replace(b'"n":1', b'"n":2')])
