@@ -162,7 +162,9 @@ class Bench:
 
     def _environment(self, extra: dict[str, str]) -> dict[str, str]:
         ours = {"BENCH_URL": self.url, "BENCH_RECORD": str(self.record_path), "PYTHONPATH": str(ROOT)}
-        return {**os.environ, **ours, **extra}
+        # What is installed comes compiled; a setting of this machine is not to have ours compiled at every start.
+        mine = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**mine, **ours, **extra}
 
     def produce(
         self, system: System, action: str, count: int = 1, task: str = "noop", *, beat: bool = False
