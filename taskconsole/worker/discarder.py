@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from taskconsole.errors import StoreError, StoreUnavailable
@@ -41,18 +42,21 @@ class Discarder:
         """Until cancelled."""
         while True:
             await asyncio.sleep(LOOK)
-            try:
+            # In an outage nothing can be freed, and nothing expires.
+            with suppress(StoreUnavailable):
                 await self.run_once()
-            except (StoreError, StoreUnavailable) as error:
-                # It expires by itself.
-                if self._complain("discard"):
-                    log.warning("trash is left to expire", extra={"reason": str(error)})
 
     async def run_once(self) -> int:
         """Free what is due; returns how many purges' trash."""
         freed = 0
         for queue in self._queues:
-            tokens = await self._wire.run(self._operations.discards(queue, self._clock.now()))
-            if tokens:
-                freed += await self._wire.run(self._operations.discard(queue, tokens))
+            try:
+                freed += await self._free(queue)
+            except StoreError as error:
+                if self._complain(queue):
+                    log.warning("trash is left to expire", extra={"queue": queue, "reason": str(error)})
         return freed
+
+    async def _free(self, queue: str) -> int:
+        tokens = await self._wire.run(self._operations.discards(queue, self._clock.now()))
+        return await self._wire.run(self._operations.discard(queue, tokens)) if tokens else 0

@@ -71,6 +71,7 @@ TRANSITIONS: dict[str, Make] = {
     "enqueue": lambda rig: rig.enqueue([b"new"]),
     "delay": lambda rig: rig.delay([(f"{FAR}", b"new")]),
     "step": lambda rig: rig.step("w", 1, 2, [b"h1"]),
+    "step by number": lambda rig: rig.step("w", 1, 2, oldest=1, length=3),
     "settle": lambda rig: rig.settle(
         "w",
         1,
@@ -109,6 +110,7 @@ TRANSITIONS: dict[str, Make] = {
     "requeue": lambda rig: requeue(rig, "dead", b"x1", b"x1 again"),
     "purge pending": lambda rig: purge(rig, "pending"),
     "purge dead": lambda rig: purge(rig, "dead"),
+    "discard": lambda rig: rig.operations.discard(QUEUE, ["t"]),
     "settle done": lambda rig: rig.settle(
         "w", 1, [Settlement("done", b"h3", b"", 0.0, EVENT, EndedRun("b", "h3", b"done"))]
     ),
@@ -139,7 +141,7 @@ ADDS = {
 }
 """What a transition brings into the world."""
 
-TAKES = {"step": {"h1": 1}, "settle done": {"h3": 1}}
+TAKES = {"step": {"h1": 1}, "step by number": {"h1": 1}, "settle done": {"h3": 1}}
 """What a transition ends well."""
 
 SETTLING = (
@@ -152,6 +154,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "enqueue": ("queue", "producer"),
     "delay": ("delayed", "producer"),
     "step": ("queue", "processing", "workers", "worker", "paused"),
+    "step by number": ("queue", "processing", "workers", "worker", "paused"),
     "settle": SETTLING,
     "give_back": ("queue", "processing", "workers", "worker"),
     "promote": ("delayed", "queue", "stats"),
@@ -175,8 +178,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "take_pending run": ("queue", "trash", "note", "log", "stats", "dead"),
     "take_pending back": ("queue", "trash", "note", "log", "stats", "dead"),
     "requeue": ("dead", "queue", "note", "log", "running", "schedules", "former"),
-    "purge pending": ("queue", "trash", "note", "log", "stats"),
-    "purge dead": ("dead", "trash", "note", "log", "stats"),
+    "purge pending": ("queue", "trash", "note", "log", "stats", "discards"),
+    "purge dead": ("dead", "trash", "note", "log", "stats", "discards"),
+    "discard": ("discards", "trash", "note"),
     "settle done": (*SETTLING, "runs"),
     "fire allow": FIRING,
     "fire skip": FIRING,

@@ -50,6 +50,17 @@ async def test_many_delayed_tasks_are_freed_without_holding_redis_up(rig, operat
     assert freed < expired / 5
 
 
+async def test_a_queue_that_refuses_does_not_keep_the_others_trash(rig, operations, discarder, caplog):
+    rig.raw.set(rig.names.of(QUEUE).discards, "text")
+    keys = rig.names.of("other")
+    rig.raw.zadd(keys.dead, {"a": 1})
+    await rig.wire.run(operations.purge("other", "dead", token="t", event=b"{}"))
+    rig.raw.delete(keys.trash_note("t"))
+    rig.raw.zadd(keys.discards, {"t": 1.0}, xx=True)
+    assert await discarder.run_once() == 1
+    assert [record.message for record in caplog.records] == ["trash is left to expire"]
+
+
 async def test_a_worker_looks_after_the_trash_of_all_its_queues(rig, operations, discarder):
     keys = rig.names.of("other")
     rig.raw.zadd(keys.dead, {"a": 1})
