@@ -207,6 +207,7 @@ LEFT_OUT = {
     "record": "moves nothing: statistics",
     "signal": "moves nothing: a command for a worker",
     "abort": "moves nothing: a command for a worker",
+    "discard": "frees what nobody can bring back: its note has expired",
     "forget_running": "takes away what nobody can read; ids that can be read are modelled",
 }
 
