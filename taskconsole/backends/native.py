@@ -15,7 +15,7 @@ from taskconsole.backends.history import EventLogs
 from taskconsole.backends.overview import OverviewReader
 from taskconsole.backends.rows import WORKER_FIELDS, worker_info
 from taskconsole.backends.windows import Windows
-from taskconsole.errors import AccessDenied, ScheduleError, StoreUnavailable, WrongType
+from taskconsole.errors import AccessDenied, ScheduleError, StoreNotReady, StoreUnavailable, WrongType
 from taskconsole.model.event import Event, decode_event
 from taskconsole.store.keys import DEFAULT_QUEUE, Namespace, check_queue_name
 from taskconsole.store.opening import open_listener, open_wire
@@ -297,11 +297,23 @@ class NativeBackend:
         return self._operator.apply(command, report)
 
     def _answers(self, calls: list[Call[Any]]) -> list[Any]:
-        """As `_repeat_all`, but a refused call yields its `StoreError` in its place."""
+        """Carry out calls that may be repeated, once more when their replies were lost; a refusal is an answer.
+
+        Raises:
+            StoreNotReady: Redis refuses them for now.
+            StoreUnavailable: No answer.
+        """
         try:
             return all_or_raise(self._act.run_all(calls), StoreUnavailable)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            lost = error
+        try:
             return all_or_raise(self._act.run_all(calls), StoreUnavailable)
+        except StoreNotReady:
+            if isinstance(lost, StoreNotReady):
+                raise
+            # This time it was not done; the first time, nobody knows.
+            raise lost from None
 
     # -- plumbing
 

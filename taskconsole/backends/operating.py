@@ -40,7 +40,7 @@ from taskconsole.backends.rows import operator_event, pause_note
 from taskconsole.backends.schedule_undoing import ScheduleUndoing
 from taskconsole.backends.undoing import Undoing, undoable
 from taskconsole.backends.workers import WorkerDesk
-from taskconsole.errors import ConfigError, WrongType
+from taskconsole.errors import ConfigError, StoreNotReady, StoreUnavailable, WrongType
 from taskconsole.model.event import EventKind, encode_event
 from taskconsole.model.task import Envelope, bare_payload, check_size, encode
 from taskconsole.store.keys import check_queue_name
@@ -179,7 +179,7 @@ class OperatorDesk:
         else:
             call = self._tasks.enqueue(queue, [payload], client_id=token, seq=1, event=event)
         self._repeat(call)
-        self._repeat(self._tasks.announce(queue))
+        self._announce(queue)
         when = f" in {command.delay:g} s" if command.delay else ""
         return Applied(text=f"enqueued {command.task} ({shown}) on {queue}{when}")
 
@@ -189,7 +189,7 @@ class OperatorDesk:
         note = _json.encode({"by": command.by, "at": now, "reason": command.reason})
         event = operator_event(EventKind.PAUSED, queue, now, command.by, command.reason, undo=token)
         changed, held = self._repeat(self._operations.pause(queue, note, token=token, event=event))
-        self._repeat(self._tasks.announce(queue))
+        self._announce(queue)
         if changed:
             undo = undoable(f"paused {queue}", queue, token, now)
             return Applied(text=f"paused {queue}: workers finish what they have and claim no more", undo=undo)
@@ -218,8 +218,16 @@ class OperatorDesk:
     def _on_schedule(self, command: ScheduleCommand, token: str) -> Applied:
         applied = self._schedules.apply(command, token)
         if command.queue is not None:
-            self._repeat(self._tasks.announce(command.queue))
+            self._announce(command.queue)
         return applied
+
+    def _announce(self, queue: str) -> None:
+        """Make the queue known, after something was done to it."""
+        try:
+            self._repeat(self._tasks.announce(queue))
+        except StoreNotReady as error:
+            # A server that refuses just now has refused this alone.
+            raise StoreUnavailable(str(error)) from None
 
     def _repeat(self, call: Call[Any]) -> Any:
         return self._repeat_all([call])[0]

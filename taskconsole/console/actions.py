@@ -25,6 +25,7 @@ __all__ = [
     "TABLE",
     "TASK",
     "TASKS",
+    "UNSEEN",
     "VIEWS",
     "WORKER",
     "Action",
@@ -332,6 +333,9 @@ EVERYWHERE = (
     ),
 )
 """What works everywhere."""
+
+UNSEEN = tuple(a for a in EVERYWHERE if a.id in {"app.help", "app.refresh", "app.quit", "app.end"})
+"""What may be done in a terminal that is too small to show what it does."""
 
 QUEUES = (
     Action(

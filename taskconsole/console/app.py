@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from rich.text import Text
 from textual import events
 from textual.app import App
+from textual.screen import ModalScreen
 
 from taskconsole.console import actions
 from taskconsole.console.crew import Crew
-from taskconsole.console.desk import Desk
+from taskconsole.console.desk import Desk, is_tiny
 from taskconsole.console.feed.feed import Feed
 from taskconsole.console.feed.link import Phase
 from taskconsole.console.feed.lock import Lock
@@ -157,7 +158,7 @@ class Console(App[int]):
         self._flushed_at = 0.0
         self._flush_due = False
         self._starting, self._later = True, later
-        self._turnstile = Turnstile(self, super().on_event)
+        self._turnstile = Turnstile(self, self._take)
         look = Look(
             operator=_operator(),
             read_only=read_only,
@@ -204,9 +205,30 @@ class Console(App[int]):
         if isinstance(event, events.Key) and not event.is_forwarded:
             self._keys.note(event.key, event.time)
         if Turnstile.is_for(event):
-            await self._turnstile.enter(event)
+            # Asked when it is typed and when its turn comes: the size may have changed in between.
+            if self._is_seen(event):
+                await self._turnstile.enter(event)
         else:
             await super().on_event(event)
+
+    async def _take(self, event: events.Event) -> None:
+        """The turn of a key or a paste has come."""
+        if self._is_seen(event):
+            await super().on_event(event)
+
+    def _is_seen(self, event: events.Event) -> bool:
+        """One sees what it does; in a terminal that is too small for that, few keys do anything.
+
+        The help is shown there as well, and a dialog can be left.
+        """
+        if not is_tiny(self.size):
+            return True
+        if not isinstance(event, events.Key):
+            return False
+        if isinstance(self.screen, Desk):
+            bound = self.screen.active_bindings.get(event.key)
+            return bound is not None and bound.binding.id in {action.id for action in actions.UNSEEN}
+        return event.key == "escape" or not isinstance(self.screen, ModalScreen)
 
     def on_load(self) -> None:
         """Connect while the terminal is being set up."""

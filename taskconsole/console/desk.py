@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual import on
 from textual.containers import Container
 from textual.events import Click
+from textual.geometry import Size
 from textual.screen import Screen
 
 from taskconsole.console import actions, header
@@ -47,12 +48,21 @@ if TYPE_CHECKING:
     from taskconsole.model.event import Event
     from taskconsole.model.signature import Signature
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "is_tiny"]
 
 T = TypeVar("T")
 
 IN_A_TABLE = frozenset({"dead tasks"})
 """Rules whose whole news is a figure that a table shows anyway."""
+
+
+LEAST = Size(60, 15)
+"""What is smaller shows one line."""
+
+
+def is_tiny(size: Size) -> bool:
+    """Whether a terminal of that size shows one line only."""
+    return size.width < LEAST.width or size.height < LEAST.height
 
 
 class Desk(Screen[None]):
@@ -198,8 +208,13 @@ class Desk(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange for the size: one line, or all of it."""
-        width, height = event.size
-        self.set_class(width < 60 or height < 15, "-tiny")
+        before, tiny = self.has_class("-tiny"), is_tiny(event.size)
+        self.set_class(tiny, "-tiny")
+        if tiny and self.prompt.is_open:
+            # What cannot be seen must not be typed either.
+            self.prompt.action_cancel()
+        elif before and not tiny:
+            self.call_after_refresh(self._give_keys)
         self.paint()
 
     # -- going from view to view

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from taskconsole.console.actions import UNSEEN
 from taskconsole.console.feed.link import Link, Phase
 from taskconsole.console.place import ROOTS, Place
 from taskconsole.console.text.explain import explain, flow, per_minute
@@ -145,12 +146,18 @@ def footer(actions: Sequence[Action], width: int) -> Line:
 
 
 def summary(link: Link, found: Sequence[Verdict], width: int, monotonic: float) -> Line:
-    """All of it in one line, for a terminal too small for more."""
+    """All of it in one line, for a terminal too small for more; and which keys act there."""
     worst = f"{_LEVEL_WORDS[found[0].level]} {safe(found[0].text, 300)}" if found else "OK"
     queues = link.overview.queues if link.overview else ()
     pending = count(sum(queue.pending for queue in queues))
     text = f"{link.words(monotonic)}  {worst}  {pending} pending in {len(queues)} queues"
-    return ((cell(text, width), Tone.PLAIN),)
+    keys = f"  only {' '.join(_caret(action.key_text) for action in UNSEEN)}"
+    return ((cell(text, max(0, width - len(keys))), Tone.PLAIN), (cell(keys, min(width, len(keys))), Tone.QUIET))
+
+
+def _caret(key: str) -> str:
+    """`^R` for `ctrl+r`."""
+    return f"^{key[-1].upper()}" if key.startswith("ctrl+") else key
 
 
 def tab_at(shown: Line, x: int) -> str | None:

@@ -13,6 +13,7 @@ from taskconsole.backends.acting import TaskDesk
 from taskconsole.backends.commands import (
     AbortTask,
     DeleteTasks,
+    Enqueue,
     Matching,
     MoveTasks,
     Purge,
@@ -24,7 +25,15 @@ from taskconsole.backends.commands import (
 from taskconsole.backends.native import NativeBackend
 from taskconsole.backends.undoing import Undoing
 from taskconsole.config import Settings
-from taskconsole.errors import AccessDenied, StoreError, StoreFull, StoreUnavailable, TaskconsoleError, WrongType
+from taskconsole.errors import (
+    AccessDenied,
+    StoreError,
+    StoreFull,
+    StoreNotReady,
+    StoreUnavailable,
+    TaskconsoleError,
+    WrongType,
+)
 from taskconsole.model.state import State
 from taskconsole.model.task import restored
 from taskconsole.store.keys import TOMBSTONE, Namespace
@@ -107,6 +116,35 @@ def backend(store_url):
 
 
 # -- cut off, stopped, refused in the middle
+
+
+@pytest.mark.parametrize(("lost", "error"), [(False, StoreNotReady), (True, StoreUnavailable)])
+def test_a_refusal_by_a_replica_means_not_done_unless_a_reply_was_lost_before(make_server, lost, error):
+    server = make_server()
+    with (
+        closing(server.client()) as raw,
+        FaultProxy(server.url) as proxy,
+        closing(NativeBackend(Settings(url=proxy.url, timeout=1.0))) as through,
+    ):
+        # Redis knows the script then.
+        through.apply(Enqueue(queue="warm-up", task="send"))
+
+        def demote(calls, send=through._act.run_all):
+            through._act.run_all = send
+            if not lost:
+                raw.replicaof("127.0.0.1", 1)
+                return send(calls)
+            try:
+                proxy.drop_replies(1)
+                return send(calls)
+            finally:
+                raw.replicaof("127.0.0.1", 1)
+
+        through._act.run_all = demote
+        with pytest.raises(StoreUnavailable) as refused:
+            through.apply(Enqueue(queue="mail", task="send"))
+        assert type(refused.value) is error
+        assert raw.llen("mail") == lost
 
 
 @pytest.mark.parametrize(

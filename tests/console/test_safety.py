@@ -10,6 +10,7 @@ from textual import events
 
 from taskconsole.backends import commands
 from taskconsole.backends.base import Applied, Foreseen
+from taskconsole.console import actions
 from taskconsole.console.context import Context
 from taskconsole.console.dialogs.chooser import Chooser
 from taskconsole.console.dialogs.confirm import Confirm
@@ -137,6 +138,69 @@ async def test_a_pasted_answer_is_none():
         for key in "yes":
             app.post_message(events.Key(key, key))
         await until_shown(app, "keys came in a burst")
+        assert app.backend.applied == []
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 14), (40, 10)])
+async def test_in_a_terminal_too_small_to_show_it_no_key_does_anything(size):
+    keys = {
+        key for group in actions.GROUPS.values() for a in group if a not in actions.UNSEEN for key in a.key.split(",")
+    }
+    async with running(full(), start=DEAD) as pilot:
+        app = pilot.app
+        await until(lambda: app.desk.view.grid.selected is not None)
+        at = app.desk.view.grid.cursor
+        await pilot.resize_terminal(*size)
+        await until_shown(app, "only ? ^R q ^C")
+        await pilot.press(*sorted(keys), *sorted(keys), *":doctor", "enter", *"/x", "enter", "enter", "y")
+        app.post_message(events.Paste("dy"))
+        await pilot.pause(0.2)
+        assert app.screen is app.desk
+        assert not app.desk.prompt.is_open
+        assert app.backend.applied == []
+        await pilot.resize_terminal(80, 24)
+        await until_shown(app, "enter open")
+        assert (app.desk.view.place, app.desk.view.grid.cursor, app.desk.view.grid.marks) == (DEAD, at, {})
+        await until(lambda: app.desk.view.grid.has_focus)
+        await pilot.press("j")
+        assert app.desk.view.grid.cursor == at + 1
+
+
+async def test_in_a_terminal_too_small_one_can_read_the_keys_refresh_and_leave():
+    async with running(full(), start=DEAD) as pilot:
+        app = pilot.app
+        await pilot.resize_terminal(40, 10)
+        await until_shown(app, "only ? ^R q ^C")
+        await pilot.press("question_mark", "j", "escape")
+        await until(lambda: app.screen is app.desk)
+        before = app.backend.readings
+        await pilot.press("ctrl+r")
+        await until(lambda: app.backend.readings > before)
+        await pilot.press("q")
+        await until(lambda: app._exit)
+
+
+async def test_a_question_and_a_line_that_get_out_of_sight_take_no_keys():
+    async with running(full(), start=DEAD) as pilot:
+        app = pilot.app
+        await until(lambda: app.desk.view.grid.selected is not None)
+        await pilot.press("d")
+        await until(lambda: isinstance(app.screen, Confirm))
+        await pilot.resize_terminal(40, 10)
+        await pilot.press("y")
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.desk)
+        await pilot.resize_terminal(80, 24)
+        await until_shown(app, "enter open")
+        await pilot.press(*":qui")
+        await until(lambda: app.desk.prompt.is_open)
+        await pilot.resize_terminal(40, 10)
+        await until(lambda: not app.desk.prompt.is_open)
+        await pilot.resize_terminal(80, 24)
+        await until_shown(app, "enter open")
+        await pilot.press("t", "enter")
+        assert not app._exit
         assert app.backend.applied == []
 
 

@@ -108,6 +108,7 @@ def test_failed_over_to_a_replica(server, raw, console, make_server):
         console.settle()
         console.press("\r")
         says(console, "can't write against a read only")
+        assert "not done: " in console.text
         raw.replicaof("NO", "ONE")
     live(console)
     console.until(lambda: "REPLICA" not in console.text, PATIENCE)

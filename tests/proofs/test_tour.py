@@ -10,12 +10,13 @@ import pytest
 from taskconsole.console import actions
 from taskconsole.console.views.catalogue import VIEWS
 from taskconsole.demo.stage import Stage
-from tests.proofs.tmux import TMUX, InTmux, TooSmallToAnswer
-from tests.proofs.tour import LEAVING, Tour, everywhere, offered
+from tests.proofs.live import bytes_of
+from tests.proofs.tmux import TMUX, InTmux
+from tests.proofs.tour import ESCAPE, LEAVING, Tour, everywhere, offered
 
 FULL = os.environ.get("TASKCONSOLE_TEST_FULL") == "1"
 
-SIZES = [(80, 24), *([(160, 45), (60, 15), (40, 10)] if FULL else [])]
+SIZES = [(80, 24), *([(160, 45), (60, 15)] if FULL else [])]
 
 pytestmark = [pytest.mark.pty, pytest.mark.skipif(TMUX is None, reason="needs tmux")]
 
@@ -26,16 +27,10 @@ def demo():
         yield stage.url
 
 
-def in_tmux(url, size, home):
-    width, height = size
-    kind = InTmux if width >= 60 and height >= 15 else TooSmallToAnswer
-    return kind(url, size=size, home=home)
-
-
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "{}x{}".format(*size))
 def test_every_key_of_every_view_at_every_size(demo, size, tmp_path):
-    with in_tmux(demo, size, tmp_path) as tmux:
+    with InTmux(demo, size=size, home=tmp_path) as tmux:
         tmux.until("LIVE")
         for after in ("", "\r", "y") if FULL else ("",):
             tour = Tour(tmux, "mail", slowly=FULL, after=after)
@@ -44,6 +39,28 @@ def test_every_key_of_every_view_at_every_size(demo, size, tmp_path):
             print(f"{'x'.join(map(str, size))}: {len(tour.pressed)} keys in {time.monotonic() - began:.1f} s")
         tmux.press(":queues\r")
         tmux.rest()
+        tmux.press("q")
+        tmux.until("ended with 0", alive=False)
+
+
+def test_at_a_size_that_shows_one_line_no_key_acts(demo, tmp_path):
+    keys = {key for view in VIEWS for action in (*offered(view), *everywhere()) for key in action.key.split(",")}
+    keys -= {key for action in actions.UNSEEN for key in action.key.split(",")}
+    with InTmux(demo, size=(40, 10), home=tmp_path) as tmux:
+        tmux.until("only ? ^R q ^C")
+        for after in ("", "\r", "y"):
+            tmux.press("".join(f"{bytes_of(key)}{after}" for key in sorted(keys)))
+        # The help tells that all keys before it have been read.
+        tmux.press("?")
+        tmux.until(actions.GROUPS[VIEWS["queues"].GROUPS[0]][0].tooltip[:18])
+        tmux.press(ESCAPE)
+        tmux.until("only ? ^R q ^C")
+        tmux.resize(80, 24)
+        tmux.until("1 Queues")
+        tmux.press(":z1\r")
+        tmux.answers("z1")
+        assert "* " not in tmux.text, "a row is marked"
+        assert tmux.text.count("z1") == 1
         tmux.press("q")
         tmux.until("ended with 0", alive=False)
 

@@ -100,16 +100,6 @@ class InTmux:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
 
-class TooSmallToAnswer(InTmux):
-    """Shows one line only; the window is made larger for each answer."""
-
-    def answers(self, word):
-        """As always, in a larger window."""
-        self.resize(80, 24)
-        super().answers(word)
-        self.resize(*self._size)
-
-
 def logs_of(home):
     """Whatever the console has written below its home, for a look at what should not be there."""
     return "\n".join(path.read_text(errors="replace") for path in Path(home).rglob("*") if path.is_file())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from taskconsole.backends.commands import AbortTask, PauseQueue, ResumeQueue, SignalWorker
 from taskconsole.console.feed.lock import Lock
-from taskconsole.errors import StoreUnavailable, TaskconsoleError
+from taskconsole.errors import StoreNotReady, StoreUnavailable, TaskconsoleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,6 +173,8 @@ class Errands:
             return Refused(refusal or NOT_CONNECTED)
         try:
             return errand.run(backend)
+        except StoreNotReady as error:
+            return Refused(f"{'not done: ' if errand.writes else ''}{error}")
         except StoreUnavailable as error:
             # The reason first: the line may be cut.
             unknown = "; whether it was done is not known, look before you do it again" if errand.writes else ""

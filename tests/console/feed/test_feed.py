@@ -15,7 +15,7 @@ from taskconsole.console.feed.inbox import Inbox
 from taskconsole.console.feed.link import Phase
 from taskconsole.console.feed.lock import UNLOCKED_FOR, Lock
 from taskconsole.console.messages import EventsWaiting, LinkChanged
-from taskconsole.errors import AccessDenied, StoreFull, StoreUnavailable
+from taskconsole.errors import AccessDenied, StoreFull, StoreNotReady, StoreUnavailable
 from taskconsole.model.event import Event, EventKind
 from taskconsole.model.state import State
 from taskconsole.model.stats import TaskRow
@@ -141,6 +141,7 @@ def test_after_a_command_the_next_reading_does_not_wait_for_its_time(feed, backe
     [
         (StoreFull("memory is full"), "refused: memory is full"),
         (StoreUnavailable("no answer"), "no answer; whether it was done is not known, look before you do it again"),
+        (StoreNotReady("read-only"), "not done: read-only"),
         (RuntimeError("secret"), "failed: unexpected RuntimeError in the backend"),
     ],
 )
