@@ -30,7 +30,7 @@ GRAMMAR = re.compile(
     | \x1b\[[<>=]\d*(?:;\d+)?u           # keyboard protocol
     | \x1b\]22;[a-z]*(?:\x1b\\|\x07)              # shape of the mouse pointer
     | \x1b\[\d\ q                        # shape of the cursor
-    | \x1b\[K                           # erase to the end of the line
+    | \x1b\[(?:K|\d+X)                  # erase to the end of the line, or so many cells
     | \r?\n
     | [^\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+  # text
     """,

@@ -132,17 +132,26 @@ class FrameDiff:
         for start, end in _runs(differ, cells):
             out.append(f"\x1b[{y + 1};{start + 1}H")
             run = [cells[x] for x in range(start, end)]
-            blanks = _blanks_at_the_end(run) if end == self._width else 0
+            last = run[-1]
+            blanks = _blanks_at_the_end(run)
+            # Blanks that are there already are erased once more, which costs nothing.
+            alike = bool(self._width) and all(cells.get(x) == last for x in range(end, self._width))
+            erase = "\x1b[K" if alike else f"\x1b[{blanks}X"
+            if blanks <= len(erase):
+                blanks = 0
             style = _write_run(out, y, start, run[: len(run) - blanks], style)
             if blanks:
-                out.append(_restyle(style, run[-1][1]) + "\x1b[K" if style != run[-1][1] else "\x1b[K")
-                style = run[-1][1]
+                out.append(_restyle(style, last[1]) + erase if style != last[1] else erase)
+                style = last[1]
             shown.update((x, cells[x]) for x in range(start, end))
+            if blanks and alike:
+                shown.update((x, cells[x]) for x in range(end, self._width))
+                break
         return style
 
 
 def _blanks_at_the_end(run: list[Cell]) -> int:
-    """How many cells at the end of a run can be erased instead of written.
+    """How many cells at the end of a run look as if they had been erased.
 
     Only with the terminal's own background: not every terminal erases with another.
     """
@@ -155,7 +164,7 @@ def _blanks_at_the_end(run: list[Cell]) -> int:
         if cell != (" ", style):
             break
         blanks += 1
-    return blanks if blanks > len("\x1b[K") else 0
+    return blanks
 
 
 def _combine(row: dict[int, Cell], x: int, mark: str) -> None:

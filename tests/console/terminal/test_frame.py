@@ -186,7 +186,12 @@ def test_blanks_at_the_end_of_a_line_are_erased_where_that_is_safe():
     assert feed(diff, paint(0, 0, [("39;49", "ab" + " " * 22)])) == "\x1b[1;1H\x1b[39;49mab\x1b[K\x1b[0m"
     assert "\x1b[K" not in feed(diff, paint(1, 0, [("48;5;4", "ab" + " " * 22)]))
     assert "\x1b[K" not in feed(diff, paint(2, 0, [("7", "ab" + " " * 22)]))
-    assert "\x1b[K" not in feed(diff, paint(3, 0, [("", "ab" + " " * 21)]))
+    # Not to the edge: as many as there are.
+    assert feed(diff, paint(3, 0, [("", "ab" + " " * 20)])) == "\x1b[4;1Hab\x1b[20X"
+    assert feed(diff, paint(3, 22, [("", "  ")])) == "\x1b[4;23H  "
+    # What is blank up to the edge already, but for the first cells, is erased up to the edge.
+    feed(diff, paint(4, 0, [("", "abcdefghij" + " " * 14)]))
+    assert feed(diff, paint(4, 2, [("", " " * 8)])) == "\x1b[5;3H\x1b[K"
 
 
 def test_beyond_the_edge_nothing_is_written():
