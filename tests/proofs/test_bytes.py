@@ -88,6 +88,6 @@ def test_what_a_second_and_a_key_cost(store_url, raw, tmp_path):
         f" above 2 KB: {', '.join(f'{view} {action} {cost}' for (view, action), cost in dear.items())}"
     )
     assert len(costs) > 25
-    # What exceeds 2 KB opens a form or another view, or makes room for a title: another picture.
-    assert costs[len(costs) * 90 // 100] <= 2_000
-    assert costs[-1] <= 4_500
+    assert costs[len(costs) * 95 // 100] <= 2_000
+    # Twice what is usual: a second's figures may come with the answer to a key.
+    assert costs[-1] <= 3_000

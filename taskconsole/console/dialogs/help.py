@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.geometry import Size
 
     from taskconsole.console.actions import Action
 
@@ -54,12 +55,13 @@ class HelpScreen(Screen[None]):
         self.body = Lines(id="help")
 
     def compose(self) -> ComposeResult:
-        """One text."""
+        """One text; laid out for the terminal at once, or the screen would first be painted without it."""
+        self._paint(self.app.size)
         yield self.body
 
     def on_resize(self) -> None:
         """Lay the text out for the width."""
-        self._paint()
+        self._paint(self.size)
 
     def action_close(self) -> None:
         """Back to the screen it was called from."""
@@ -67,14 +69,13 @@ class HelpScreen(Screen[None]):
 
     def action_scroll(self, by: int) -> None:
         """Scroll, when the terminal is too low for all of it."""
-        self._top = max(0, min(self._top + by, len(self._lines()) - self.size.height))
-        self._paint()
+        self._top = max(0, min(self._top + by, len(self._lines(self.size.width)) - self.size.height))
+        self._paint(self.size)
 
-    def _paint(self) -> None:
-        self.body.show(*self._lines()[self._top : self._top + self.size.height])
+    def _paint(self, size: Size) -> None:
+        self.body.show(*self._lines(size.width)[self._top : self._top + size.height])
 
-    def _lines(self) -> list[Line]:
-        width = self.size.width
+    def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = []
         for title, group in self._groups:
             lines.append(((f" {title}", Tone.QUIET),))

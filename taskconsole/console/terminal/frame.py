@@ -22,7 +22,7 @@ _PARAMETER = re.compile(r"[34]8;2;\d+;\d+;\d+|[34]8;5;\d+|\d+")
 _DRAWS_NOTHING = re.compile(r"(?:\x07|\x1b\]22;\w*(?:\x07|\x1b\\)|\x1b\[\?(?!1049)\d+(?:[hl]|\$p)|\x1b\[[<>=]\d*u)+")
 _SYNC_START, _SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 
-BRIDGE = 5
+BRIDGE = 4
 """Unchanged cells that are cheaper to write again than to step over with a cursor movement."""
 
 Cell = tuple[str, str]
@@ -129,8 +129,10 @@ class FrameDiff:
     def _row_changes(self, out: list[str], y: int, style: str) -> str:
         cells, shown = self._wanted[y], self._shown.setdefault(y, {})
         differ = sorted(x for x, cell in cells.items() if shown.get(x) != cell)
+        at: int | None = None
+        """Where the cursor is in this row, if that is sure."""
         for start, end in _runs(differ, cells):
-            out.append(f"\x1b[{y + 1};{start + 1}H")
+            out.append(f"\x1b[{y + 1};{start + 1}H" if at is None else f"\x1b[{start - at}C")
             run = [cells[x] for x in range(start, end)]
             last = run[-1]
             blanks = _blanks_at_the_end(run)
@@ -143,6 +145,8 @@ class FrameDiff:
             if blanks:
                 out.append(_restyle(style, last[1]) + erase if style != last[1] else erase)
                 style = last[1]
+            # Terminals that draw other characters wider are told where to go on.
+            at = end - blanks if all(char.isascii() for char, _ in run) else None
             shown.update((x, cells[x]) for x in range(start, end))
             if blanks and alike:
                 shown.update((x, cells[x]) for x in range(end, self._width))
@@ -202,7 +206,9 @@ def _restyle(old: str, new: str) -> str:
     """The shortest sequence from one style to another; a style is what stands between `ESC [` and `m`."""
     (old_fg, old_bg, old_rest), (new_fg, new_bg, new_rest) = _parts(old), _parts(new)
     if not old or not new or not old_rest <= new_rest:
-        return f"\x1b[0;{new}m" if new and old else f"\x1b[{new or 0}m"
+        # What is reset has the terminal's own colours.
+        colours = (part for part in (new_fg, new_bg) if part not in {"", "39", "49"})
+        return f"\x1b[{';'.join(('0', *sorted(new_rest), *colours)) if old else new or '0'}m"
     parts = [*sorted(new_rest - old_rest)]
     if new_fg != old_fg:
         parts.append(new_fg or "39")

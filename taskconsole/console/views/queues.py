@@ -205,7 +205,8 @@ class QueuesView(TableView[QueueRow]):
         height = self.size.height
         most = height - (self.about_height if not self.has_class("-short") else 0) - max(5, height // 5)
         wanted = max(3, min(len(self.loaded()) + 2, most + 1))
-        if self.grid.styles.height is None or self.grid.styles.height.value != wanted:
+        # While another view is shown this one has no height, and is to come back as it was.
+        if height and (self.grid.styles.height is None or self.grid.styles.height.value != wanted):
             self.grid.styles.height = wanted
         super().paint()
 

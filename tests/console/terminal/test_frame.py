@@ -88,7 +88,7 @@ def test_half_of_a_wide_character_is_never_drawn_again():
     feed(diff, paint(0, 0, [("", "漢字x")]))
     feed(diff, paint(0, 1, [("", "ab")]))
     diff.forget()
-    assert diff.changes() == "\x1b[1;2Hab\x1b[1;5Hx"
+    assert diff.changes() == "\x1b[1;2Hab\x1b[1Cx"
 
 
 def test_overwriting_half_of_a_wide_character_draws_the_other_half_again():
@@ -109,6 +109,20 @@ def test_a_short_step_is_written_rather_than_jumped_over():
     diff = FrameDiff()
     feed(diff, paint(0, 0, [("", "10 x 20")]))
     assert feed(diff, paint(0, 0, [("", "11 x 21")])) == "\x1b[1;2H1 x 21"
+
+
+def test_a_long_step_is_relative_but_behind_what_terminals_draw_differently():
+    diff = FrameDiff()
+    feed(diff, paint(0, 0, [("", "1--------2")]))
+    assert feed(diff, paint(0, 0, [("", "3--------4")])) == "\x1b[1;1H3\x1b[8C4"
+    feed(diff, paint(1, 0, [("", "▁--------2")]))
+    assert feed(diff, paint(1, 0, [("", "█--------4")])) == "\x1b[2;1H█\x1b[2;10H4"
+
+
+def test_what_is_reset_need_not_be_told_its_own_colours():
+    diff = FrameDiff()
+    out = feed(diff, paint(0, 0, [("1;31;49", "a"), ("39;49", "b"), ("90;49", "c")]))
+    assert out == "\x1b[1;1H\x1b[1;31;49ma\x1b[0mb\x1b[90mc\x1b[0m"
 
 
 def test_only_the_parameters_that_differ_are_sent():
