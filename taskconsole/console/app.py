@@ -27,7 +27,7 @@ from taskconsole.console.desk import Desk, is_tiny
 from taskconsole.console.feed.feed import Feed
 from taskconsole.console.feed.link import Phase
 from taskconsole.console.feed.lock import Lock
-from taskconsole.console.later import import_the_rest
+from taskconsole.console.later import import_one_by_one
 from taskconsole.console.look import Look
 from taskconsole.console.messages import RecordingEnded
 from taskconsole.console.place import Place
@@ -40,7 +40,7 @@ from taskconsole.console.typed.history import History
 from taskconsole.model.secrecy import USUAL, concealed_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from textual.binding import BindingType
@@ -67,8 +67,8 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 CATCH_UP = 0.25
 """Seconds between two looks whether a terminal that was behind takes bytes again."""
 
-AFTERWARDS = 0.1
-"""Seconds after which the first figures have been painted."""
+AFTERWARDS = 0.02
+"""Seconds between two imports of what the first figures did not need."""
 
 LAST_WAIT = 25.0
 """Seconds that workers beside a console that was left may take to end."""
@@ -265,7 +265,12 @@ class Console(App[int]):
         self.desk.show_link(link)
         if self._starting and link.phase is not Phase.CONNECTING:
             self._starting = False
-            self.set_timer(AFTERWARDS, lambda: import_the_rest(self._later))
+            self._import_next(import_one_by_one(self._later))
+
+    def _import_next(self, rest: Iterator[str]) -> None:
+        """One module, and then another: no key waits for more than one."""
+        if next(rest, ""):
+            self.set_timer(AFTERWARDS, lambda: self._import_next(rest))
 
     def on_answer_changed(self) -> None:
         """Show what the view has asked for."""
