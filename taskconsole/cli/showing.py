@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from taskconsole.backends.recording.recorder import Recorder
     from taskconsole.cli.crew import ChildWorker
     from taskconsole.config import Settings
+    from taskconsole.console.context import Context
     from taskconsole.settings_file import NamedContext
 
 __all__ = ["Look", "demo", "show", "show_embedded"]
@@ -81,24 +82,12 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
         StoreUnavailable: No terminal, and no Redis. With a terminal the console says so itself.
     """
     if not is_terminal():
-        from taskconsole.backends.native import NativeBackend
-        from taskconsole.errors import ConfigError
-
-        if look.record:
-            raise ConfigError("--record writes down what the console shows: it needs a terminal")
-        backend = NativeBackend(settings, queues)
-        try:
-            print_status(backend.overview())
-        finally:
-            backend.close()
-        return 0
+        return _print_once(settings, look, queues)
     with _no_collecting():
         from taskconsole.backends.native import NativeBackend
         from taskconsole.cli.crew import starter
-        from taskconsole.config import Settings
         from taskconsole.console.actions import GROUPS
         from taskconsole.console.app import run_console
-        from taskconsole.console.context import Context
         from taskconsole.console.crew import Crew
         from taskconsole.console.keymap import check_keymap
         from taskconsole.console.look import Look as ConsoleLook
@@ -113,31 +102,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
 
         start = start_at(look.start)
     with _recorder(look.record) as recorder:
-
-        def taped(connect: Callable[[], Backend]) -> Callable[[], Backend]:
-            from taskconsole.backends.recording.backend import recorded
-
-            return connect if recorder is None else recorded(connect, recorder)
-
-        def context_of(named: NamedContext) -> Context:
-            def settings_now() -> Settings:
-                return Settings(url=named.read_url(), prefix=named.prefix)
-
-            def connect() -> Backend:
-                return NativeBackend(settings_now(), named.queues, read_only=look.read_only or named.read_only)
-
-            def start_worker(app: str, queue: str, tell: Callable[[str], object]) -> ChildWorker:
-                return starter(settings_now())(app, queue, tell)
-
-            return Context(
-                name=named.name,
-                connect=taped(connect),
-                address=named.address,
-                read_only=named.read_only,
-                protected=named.protected,
-                start_worker=start_worker,
-            )
-
+        taped = _taped(recorder)
         return run_console(
             taped(lambda: NativeBackend(settings, queues, read_only=look.read_only)),
             address=settings.address,
@@ -150,7 +115,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
             interval=look.interval,
             keymap=keymap,
             masked=(*ConsoleLook().masked, *look.patterns),
-            contexts=[context_of(named) for named in look.contexts],
+            contexts=[_context_of(named, taped, read_only=look.read_only) for named in look.contexts],
             context=look.context,
             protected=look.protected,
             crew=Crew(starter(settings), look.app),
@@ -158,6 +123,61 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
             recorder=recorder,
             later=("taskconsole.backends",),
         )
+
+
+def _print_once(settings: Settings, look: Look, queues: tuple[str, ...]) -> int:
+    """One reading in plain text.
+
+    Raises:
+        ConfigError: It was to be recorded.
+    """
+    from taskconsole.backends.native import NativeBackend
+    from taskconsole.errors import ConfigError
+
+    if look.record:
+        raise ConfigError("--record writes down what the console shows: it needs a terminal")
+    with contextlib.closing(NativeBackend(settings, queues)) as backend:
+        print_status(backend.overview())
+    return 0
+
+
+def _taped(recorder: Recorder | None) -> Callable[[Callable[[], Backend]], Callable[[], Backend]]:
+    """Makes connecting what is written down, if anything is."""
+
+    def taped(connect: Callable[[], Backend]) -> Callable[[], Backend]:
+        from taskconsole.backends.recording.backend import recorded
+
+        return connect if recorder is None else recorded(connect, recorder)
+
+    return taped
+
+
+def _context_of(
+    named: NamedContext, taped: Callable[[Callable[[], Backend]], Callable[[], Backend]], *, read_only: bool
+) -> Context:
+    """A server that the console can change to; its URL is read when it does."""
+    from taskconsole.backends.native import NativeBackend
+    from taskconsole.cli.crew import starter
+    from taskconsole.config import Settings
+    from taskconsole.console.context import Context
+
+    def settings_now() -> Settings:
+        return Settings(url=named.read_url(), prefix=named.prefix)
+
+    def connect() -> Backend:
+        return NativeBackend(settings_now(), named.queues, read_only=read_only or named.read_only)
+
+    def start_worker(app: str, queue: str, tell: Callable[[str], object]) -> ChildWorker:
+        return starter(settings_now())(app, queue, tell)
+
+    return Context(
+        name=named.name,
+        connect=taped(connect),
+        address=named.address,
+        read_only=named.read_only,
+        protected=named.protected,
+        start_worker=start_worker,
+    )
 
 
 @contextlib.contextmanager

@@ -37,6 +37,9 @@ from taskconsole.worker.hands import Hands as Order
 from tests.servers import FULL
 from tests.store.rig import EVENT, FAR, LEASE_MS, QUEUE, Rig, dump_key
 
+OTHER = "other"
+"""The queue that tasks are moved to."""
+
 EXAMPLES = 200 if FULL else 60
 
 NEAR = 1
@@ -95,6 +98,9 @@ class Note:
     note: bytes = b""
     trash: Any = None
     tombstones: int = 0
+    score: float | None = None
+    arrived: bool = False
+    """Of a move: it lies in the other queue, and until somebody says so in the trash of its own as well."""
 
 
 class Conservation(RuleBasedStateMachine):
@@ -109,6 +115,9 @@ class Conservation(RuleBasedStateMachine):
         self.delayed: Shelf = {}
         self.public: Shelf = {}
         self.dead: set[bytes] = set()
+        self.other: list[bytes] = []
+        self.other_delayed: Shelf = {}
+        self.other_dead: set[bytes] = set()
         self.paused: bytes | None = None
         self.workers: list[Hands] = []
         self.notes: dict[str, Note] = {}
@@ -481,6 +490,12 @@ class Conservation(RuleBasedStateMachine):
                 p: time.due for p, time in shelf.items()
             }
         assert set(self.rig.shelf(keys.dead)) == self.dead
+        there = self.rig.operations.names.of(OTHER)
+        assert self.rig.raw.lrange(OTHER, 0, -1) == self.other
+        assert {p: due <= now for p, due in self.rig.shelf(there.delayed).items()} == {
+            p: time.due for p, time in self.other_delayed.items()
+        }
+        assert set(self.rig.shelf(there.dead)) == self.other_dead
         for worker in self.workers:
             assert self.rig.held(worker.id) == worker.held
         assert {w.decode() for w in self.rig.shelf(keys.workers)} == {w.id for w in self.workers if w.leased}
@@ -496,11 +511,12 @@ class Conservation(RuleBasedStateMachine):
     def every_accepted_task_is_somewhere(self):
         if not hasattr(self, "queue"):
             return
-        lists = [self.queue, *(w.held for w in self.workers)]
+        lists = [self.queue, self.other, *(w.held for w in self.workers)]
         lists += [n.trash for n in self.notes.values() if n.op == "purge"]
         count = sum(p != TOMBSTONE for some in lists for p in some)
         count += len(self.delayed) + len(self.public) + len(self.dead)
-        count += sum(n.op == "delete" for n in self.notes.values())
+        count += len(self.other_delayed) + len(self.other_dead)
+        count += sum(n.op == "delete" or (n.op == "move" and not n.arrived) for n in self.notes.values())
         assert count + self.finished + self.collapsed == self.accepted
 
 
@@ -585,6 +601,11 @@ class ConservationWithOperators(Conservation):
             assert self.run(call, keep=False).count == 0
             return
         assert self.run(call, lost=lost).count == 1
+        self.take_off(payload)
+        self.notes[token] = Note("delete", state="pending", payload=payload)
+
+    def take_off(self, payload: bytes) -> None:
+        """Out of the queue, from the end at which tasks run."""
         index = len(self.queue) - 1 - self.queue[::-1].index(payload)
         if len(self.queue) - 1 - index <= NEAR:
             remove_last(self.queue, payload)
@@ -593,7 +614,128 @@ class ConservationWithOperators(Conservation):
         else:
             self.queue[index] = TOMBSTONE
             self.tombstones += 1
-        self.notes[token] = Note("delete", state="pending", payload=payload)
+
+    # -- to another queue, in steps between which anything may happen
+
+    @rule(i=st.integers(0, 9), state=st.sampled_from(["pending", "delayed", "public", "dead"]), lost=st.booleans())
+    def move_away(self, i, state, lost):
+        shelf = [p for p in self.queue if p != TOMBSTONE] if state == "pending" else sorted(self.set_of(state))
+        if not shelf:
+            return
+        token, payload = self.name(), shelf[i % len(shelf)]
+        note = Note("move", state=state, payload=payload)
+        with_it: Any = {"token": token, "event": EVENT, "to": OTHER}
+        if state == "pending":
+            assert (
+                self.run(self.rig.operations.take_pending(QUEUE, (0, 400), [payload], **with_it), lost=lost).count == 1
+            )
+            self.take_off(payload)
+        else:
+            note.score = self.rig.raw.zscore(self.rig.operations._shelf(QUEUE, state), payload)
+            assert self.run(self.rig.operations.take(QUEUE, state, [payload], **with_it), lost=lost).count == 1
+            if state == "dead":
+                self.dead.remove(payload)
+            else:
+                note.time = self.set_of(state).pop(payload)
+        self.notes[token] = note
+
+    def moves(self) -> list[str]:
+        return sorted(token for token, note in self.notes.items() if note.op in {"move", "moved"})
+
+    @precondition(lambda self: self.moves())
+    @rule(i=st.integers(0, 30), next_to_run=st.booleans(), lost=st.booleans())
+    def what_was_moved_arrives(self, i, next_to_run, lost):
+        token = self.moves()[i % len(self.moves())]
+        note = self.notes[token]
+        state = "delayed" if note.state == "public" else note.state
+        call = self.rig.operations.arrive(
+            OTHER, state, [(note.payload, note.score)], token=token, event=EVENT, next_to_run=next_to_run
+        )
+        assert self.run(call, lost=lost) == 1
+        if note.arrived:
+            return
+        note.arrived = True
+        if state == "pending":
+            self.other.insert(len(self.other) if next_to_run else 0, note.payload)
+        elif state == "delayed":
+            self.place(self.other_delayed, note.payload, note.time)
+        else:
+            self.collapsed += note.payload in self.other_dead
+            self.other_dead.add(note.payload)
+
+    @precondition(lambda self: any(note.op == "move" and note.arrived for note in self.notes.values()))
+    @rule(i=st.integers(0, 30), lost=st.booleans())
+    def that_it_has_arrived_is_said(self, i, lost):
+        there = sorted(token for token, note in self.notes.items() if note.op == "move" and note.arrived)
+        token = there[i % len(there)]
+        # A repeat answers that it was said before.
+        assert self.run(self.rig.operations.moved(QUEUE, token), lost=lost, counts=True)
+        self.notes[token].op = "moved"
+
+    @precondition(lambda self: self.other)
+    @rule()
+    def somebody_runs_a_task_of_the_other_queue(self):
+        self.rig.raw.rpop(OTHER)
+        self.finished += self.other.pop() != TOMBSTONE
+
+    @precondition(lambda self: self.moves())
+    @rule(i=st.integers(0, 30), lost=st.booleans())
+    def undo_a_move(self, i, lost):
+        """As the console does it: first see that nothing arrives any more, or has."""
+        token = self.moves()[i % len(self.moves())]
+        note, operations = self.notes[token], self.rig.operations
+        assert self.run(operations.call_off(OTHER, token), lost=lost) == int(note.arrived)
+        if not note.arrived:
+            assert self.run(operations.undo(QUEUE, token, event=EVENT), keep=False) == Undone("move", 0, 1)
+            if note.state == "pending":
+                self.queue.append(note.payload)
+            elif note.state == "dead":
+                self.dead.add(note.payload)
+            else:
+                self.place(self.set_of(note.state), note.payload, note.time, keep_time=True)
+            note.op = "undone"
+            return
+        if note.op == "move":
+            self.run(operations.moved(QUEUE, token), lost=lost, counts=True)
+        self.fetch_back(note, self.name(), lost=lost)
+        self.run(operations.undo(QUEUE, token, looked=True), keep=False)
+        note.op = "undone"
+
+    def fetch_back(self, note: Note, token: str, *, lost: bool) -> None:
+        """The move the other way, if nobody has run it there; what was public comes into the queue's own set."""
+        operations, payload = self.rig.operations, note.payload
+        with_it: Any = {"token": token, "event": EVENT, "to": QUEUE}
+        state = "delayed" if note.state == "public" else note.state
+        if state == "pending":
+            there: Any = self.other
+            call = operations.take_pending(OTHER, (0, 400), [payload], **with_it)
+        else:
+            there = self.other_delayed if state == "delayed" else self.other_dead
+            call = operations.take(OTHER, state, [payload], **with_it)
+        if payload not in there:
+            assert self.run(call, keep=False).count == 0
+            return
+        assert self.run(call, lost=lost).count == 1
+        back = operations.arrive(QUEUE, state, [(payload, note.score)], token=token, event=EVENT, next_to_run=True)
+        assert self.run(back, lost=lost) == 1
+        assert self.run(operations.moved(OTHER, token), lost=lost, counts=True)
+        if state == "pending":
+            # From the end at which tasks run; in the middle of a long list a tombstone stays.
+            index = len(self.other) - 1 - self.other[::-1].index(payload)
+            if NEAR < index < len(self.other) - 1 - NEAR:
+                self.other[index] = TOMBSTONE
+            elif index <= NEAR and len(self.other) - 1 - index > NEAR:
+                self.other.remove(payload)
+            else:
+                remove_last(self.other, payload)
+            self.queue.append(payload)
+        elif state == "delayed":
+            del self.other_delayed[payload]
+            self.place(self.delayed, payload, note.time)
+        else:
+            self.other_dead.discard(payload)
+            self.collapsed += payload in self.dead
+            self.dead.add(payload)
 
     @rule(
         i=st.integers(0, 9),
@@ -634,10 +776,11 @@ class ConservationWithOperators(Conservation):
         self.notes[token] = Note("purge", state=state, trash=there.copy(), tombstones=tombstones)
         there.clear()
 
-    @precondition(lambda self: self.notes)
+    @precondition(lambda self: len(self.notes) > len(self.moves()))
     @rule(i=st.integers(0, 30), lost=st.booleans(), whole=st.booleans())
     def undo(self, i, lost, whole):
-        token = sorted(self.notes)[i % len(self.notes)]
+        others = sorted(self.notes.keys() - set(self.moves()))
+        token = others[i % len(others)]
         note = self.notes[token]
         expected = self.undone(note)
         call = self.rig.operations.undo(QUEUE, token, event=EVENT)
