@@ -164,6 +164,20 @@ class Conservation(RuleBasedStateMachine):
         if not (keep_time and payload in shelf):
             shelf[payload] = time
 
+    def set_of(self, state: str) -> Any:
+        return {"delayed": self.delayed, "public": self.public, "dead": self.dead}[state]
+
+    def take_off(self, payload: bytes) -> None:
+        """Out of the queue, from the end at which tasks run."""
+        index = len(self.queue) - 1 - self.queue[::-1].index(payload)
+        if len(self.queue) - 1 - index <= NEAR:
+            remove_last(self.queue, payload)
+        elif index <= NEAR:
+            self.queue.remove(payload)
+        else:
+            self.queue[index] = TOMBSTONE
+            self.tombstones += 1
+
     def pick(self, i: int) -> Hands:
         return self.workers[i % len(self.workers)]
 
@@ -545,9 +559,6 @@ class ConservationWithOperators(Conservation):
             self.notes[token] = Note("resume", note=self.paused)
             self.paused = None
 
-    def set_of(self, state: str) -> Any:
-        return {"delayed": self.delayed, "public": self.public, "dead": self.dead}[state]
-
     @rule(
         i=st.integers(0, 9),
         state=st.sampled_from(["delayed", "public"]),
@@ -604,25 +615,136 @@ class ConservationWithOperators(Conservation):
         self.take_off(payload)
         self.notes[token] = Note("delete", state="pending", payload=payload)
 
-    def take_off(self, payload: bytes) -> None:
-        """Out of the queue, from the end at which tasks run."""
-        index = len(self.queue) - 1 - self.queue[::-1].index(payload)
-        if len(self.queue) - 1 - index <= NEAR:
-            remove_last(self.queue, payload)
-        elif index <= NEAR:
-            self.queue.remove(payload)
-        else:
-            self.queue[index] = TOMBSTONE
-            self.tombstones += 1
-
-    # -- to another queue, in steps between which anything may happen
-
-    @rule(i=st.integers(0, 9), state=st.sampled_from(["pending", "delayed", "public", "dead"]), lost=st.booleans())
-    def move_away(self, i, state, lost):
-        shelf = [p for p in self.queue if p != TOMBSTONE] if state == "pending" else sorted(self.set_of(state))
-        if not shelf:
+    @rule(
+        i=st.integers(0, 9),
+        state=st.sampled_from(["delayed", "dead"]),
+        next_to_run=st.booleans(),
+        lost=st.booleans(),
+    )
+    def requeue(self, i, state, next_to_run, lost):
+        token = self.name()
+        shelf = self.delayed if state == "delayed" else self.dead
+        payload = sorted(shelf)[i % len(shelf)] if shelf else b"gone"
+        to_run = restored(payload) if state == "dead" and shelf else payload
+        call = self.rig.operations.requeue(
+            QUEUE, state, [(payload, to_run)], token=token, event=EVENT, next_to_run=next_to_run
+        )
+        if payload not in shelf:
+            assert self.run(call, keep=False).count == 0
             return
-        token, payload = self.name(), shelf[i % len(shelf)]
+        assert self.run(call, lost=lost).count == 1
+        _ = self.delayed.pop(payload) if state == "delayed" else self.dead.discard(payload)
+        self.queue.insert(len(self.queue) if next_to_run else 0, to_run)
+        self.notes[token] = Note("requeue")
+
+    @rule(
+        state=st.sampled_from(["pending", "delayed", "dead"]), at_most=st.sampled_from([None, 1, 3]), lost=st.booleans()
+    )
+    def purge(self, state, at_most, lost):
+        token = self.name()
+        there: Any = {"pending": self.queue, "delayed": self.delayed, "dead": self.dead}[state]
+        call = self.rig.operations.purge(QUEUE, state, token=token, event=EVENT, at_most=at_most)
+        tombstones = max(0, min(self.tombstones, self.queue.count(TOMBSTONE))) if state == "pending" else 0
+        tasks = len(there) - tombstones
+        if not there or (at_most is not None and tasks > at_most):
+            assert self.run(call, keep=False) == (not there, tasks)
+            return
+        assert self.run(call, lost=lost) == (True, tasks)
+        self.tombstones -= tombstones
+        self.notes[token] = Note("purge", state=state, trash=there.copy(), tombstones=tombstones)
+        there.clear()
+
+    @precondition(lambda self: self.notes)
+    @rule(i=st.integers(0, 30), lost=st.booleans(), whole=st.booleans())
+    def undo(self, i, lost, whole):
+        token = sorted(self.notes)[i % len(self.notes)]
+        note = self.notes[token]
+        expected = self.undone(note)
+        call = self.rig.operations.undo(QUEUE, token, event=EVENT)
+        answer = self.rig.run(call)
+        assert (answer.what, answer.left) == (expected.what, expected.left)
+        if lost and not answer.left:
+            before = self.rig.dump()
+            assert self.rig.run(call).what in {"undone", "changed", "requeue", ""}
+            assert self.rig.dump() == before, "undone twice"
+        while whole and answer.left:
+            expected = self.undone(note)
+            answer = self.rig.run(call)
+            assert (answer.what, answer.left) == (expected.what, expected.left)
+
+    def undone(self, note: Note) -> Undone:  # noqa: C901 - one case per action
+        op = note.op
+        if op in {"undone", "requeue"}:
+            return Undone(op, 0)
+        left = 0
+        match op:
+            case "pause" | "resume":
+                if self.paused != (note.note if op == "pause" else None):
+                    return Undone("changed", 0)
+                self.paused = None if op == "pause" else note.note
+            case "reschedule":
+                shelf = self.set_of(note.state)
+                if shelf.get(note.payload) != note.new:
+                    note.op = "undone"
+                    return Undone("changed", 0)
+                shelf[note.payload] = note.time
+            case "delete" if note.state == "pending":
+                self.queue.append(note.payload)
+            case "delete" if note.state != "dead":
+                self.place(self.set_of(note.state), note.payload, note.time, keep_time=True)
+            case "delete":
+                self.dead.add(note.payload)
+            case "purge":
+                left = self.bring_back(note)
+                self.tombstones += 0 if left else note.tombstones
+        if not left:
+            note.op = "undone"
+        return Undone(op, left)
+
+    def bring_back(self, note: Note) -> int:
+        """A purge's tasks, all at once into an empty place, else some."""
+        if note.state == "pending":
+            some = len(note.trash) if not self.queue else UNDO_BATCH
+            self.queue += note.trash[:some]
+            note.trash = note.trash[some:]
+            return len(note.trash)
+        place: Any = self.delayed if note.state == "delayed" else self.dead
+        if place:
+            key = self.rig.keys.trash(next(t for t, n in self.notes.items() if n is note))
+            some = list(self.rig.shelf(key))[:UNDO_BATCH]
+        else:
+            some = list(note.trash)
+        for payload in some:
+            if note.state == "delayed":
+                self.place(self.delayed, payload, note.trash.pop(payload), keep_time=True)
+            else:
+                note.trash.discard(payload)
+                self.dead.add(payload)
+        return len(note.trash)
+
+
+class ConservationWithMoves(Conservation):
+    """The same, with tasks that are moved to another queue in steps, between which anything may happen."""
+
+    @invariant()
+    def what_is_under_way_is_in_the_trash_and_what_has_arrived_is_only_remembered(self):
+        keys = self.rig.keys
+        for token in self.moves() if hasattr(self, "notes") else []:
+            note, known = self.notes[token], self.rig.run(self.rig.operations.note(QUEUE, token))
+            assert known is not None
+            assert known.op == note.op
+            there = bool(self.rig.raw.exists(keys.trash(token))), bool(self.rig.raw.exists(keys.former(token)))
+            assert there == (note.op == "move", note.op == "moved")
+
+    def movable(self) -> list[tuple[str, bytes]]:
+        found = [("pending", payload) for payload in self.queue if payload != TOMBSTONE]
+        return found + [(s, payload) for s in ("delayed", "public", "dead") for payload in sorted(self.set_of(s))]
+
+    @precondition(lambda self: self.movable())
+    @rule(i=st.integers(0, 20), steps=st.integers(1, 3), next_to_run=st.booleans(), lost=st.booleans())
+    def move(self, i, steps, next_to_run, lost):
+        """As the console does it, or as far as it comes."""
+        token, (state, payload) = self.name(), self.movable()[i % len(self.movable())]
         note = Note("move", state=state, payload=payload)
         with_it: Any = {"token": token, "event": EVENT, "to": OTHER}
         if state == "pending":
@@ -638,14 +760,25 @@ class ConservationWithOperators(Conservation):
             else:
                 note.time = self.set_of(state).pop(payload)
         self.notes[token] = note
+        if steps > 1:
+            self.arrive(token, next_to_run=next_to_run, lost=lost)
+        if steps > 2:
+            self.say_that_it_has_arrived(token, lost=lost)
+
+    @precondition(lambda self: self.moves())
+    @rule(i=st.integers(0, 30), next_to_run=st.booleans(), lost=st.booleans())
+    def a_move_goes_on(self, i, next_to_run, lost):
+        """Its next step comes late, or once more."""
+        token = self.moves()[i % len(self.moves())]
+        if self.notes[token].op == "move" and self.notes[token].arrived:
+            self.say_that_it_has_arrived(token, lost=lost)
+        else:
+            self.arrive(token, next_to_run=next_to_run, lost=lost)
 
     def moves(self) -> list[str]:
         return sorted(token for token, note in self.notes.items() if note.op in {"move", "moved"})
 
-    @precondition(lambda self: self.moves())
-    @rule(i=st.integers(0, 30), next_to_run=st.booleans(), lost=st.booleans())
-    def what_was_moved_arrives(self, i, next_to_run, lost):
-        token = self.moves()[i % len(self.moves())]
+    def arrive(self, token: str, *, next_to_run: bool, lost: bool) -> None:
         note = self.notes[token]
         state = "delayed" if note.state == "public" else note.state
         call = self.rig.operations.arrive(
@@ -663,11 +796,7 @@ class ConservationWithOperators(Conservation):
             self.collapsed += note.payload in self.other_dead
             self.other_dead.add(note.payload)
 
-    @precondition(lambda self: any(note.op == "move" and note.arrived for note in self.notes.values()))
-    @rule(i=st.integers(0, 30), lost=st.booleans())
-    def that_it_has_arrived_is_said(self, i, lost):
-        there = sorted(token for token, note in self.notes.items() if note.op == "move" and note.arrived)
-        token = there[i % len(there)]
+    def say_that_it_has_arrived(self, token: str, *, lost: bool) -> None:
         # A repeat answers that it was said before.
         assert self.run(self.rig.operations.moved(QUEUE, token), lost=lost, counts=True)
         self.notes[token].op = "moved"
@@ -737,121 +866,13 @@ class ConservationWithOperators(Conservation):
             self.collapsed += payload in self.dead
             self.dead.add(payload)
 
-    @rule(
-        i=st.integers(0, 9),
-        state=st.sampled_from(["delayed", "dead"]),
-        next_to_run=st.booleans(),
-        lost=st.booleans(),
-    )
-    def requeue(self, i, state, next_to_run, lost):
-        token = self.name()
-        shelf = self.delayed if state == "delayed" else self.dead
-        payload = sorted(shelf)[i % len(shelf)] if shelf else b"gone"
-        to_run = restored(payload) if state == "dead" and shelf else payload
-        call = self.rig.operations.requeue(
-            QUEUE, state, [(payload, to_run)], token=token, event=EVENT, next_to_run=next_to_run
-        )
-        if payload not in shelf:
-            assert self.run(call, keep=False).count == 0
-            return
-        assert self.run(call, lost=lost).count == 1
-        _ = self.delayed.pop(payload) if state == "delayed" else self.dead.discard(payload)
-        self.queue.insert(len(self.queue) if next_to_run else 0, to_run)
-        self.notes[token] = Note("requeue")
-
-    @rule(
-        state=st.sampled_from(["pending", "delayed", "dead"]), at_most=st.sampled_from([None, 1, 3]), lost=st.booleans()
-    )
-    def purge(self, state, at_most, lost):
-        token = self.name()
-        there: Any = {"pending": self.queue, "delayed": self.delayed, "dead": self.dead}[state]
-        call = self.rig.operations.purge(QUEUE, state, token=token, event=EVENT, at_most=at_most)
-        tombstones = max(0, min(self.tombstones, self.queue.count(TOMBSTONE))) if state == "pending" else 0
-        tasks = len(there) - tombstones
-        if not there or (at_most is not None and tasks > at_most):
-            assert self.run(call, keep=False) == (not there, tasks)
-            return
-        assert self.run(call, lost=lost) == (True, tasks)
-        self.tombstones -= tombstones
-        self.notes[token] = Note("purge", state=state, trash=there.copy(), tombstones=tombstones)
-        there.clear()
-
-    @precondition(lambda self: len(self.notes) > len(self.moves()))
-    @rule(i=st.integers(0, 30), lost=st.booleans(), whole=st.booleans())
-    def undo(self, i, lost, whole):
-        others = sorted(self.notes.keys() - set(self.moves()))
-        token = others[i % len(others)]
-        note = self.notes[token]
-        expected = self.undone(note)
-        call = self.rig.operations.undo(QUEUE, token, event=EVENT)
-        answer = self.rig.run(call)
-        assert (answer.what, answer.left) == (expected.what, expected.left)
-        if lost and not answer.left:
-            before = self.rig.dump()
-            assert self.rig.run(call).what in {"undone", "changed", "requeue", ""}
-            assert self.rig.dump() == before, "undone twice"
-        while whole and answer.left:
-            expected = self.undone(note)
-            answer = self.rig.run(call)
-            assert (answer.what, answer.left) == (expected.what, expected.left)
-
-    def undone(self, note: Note) -> Undone:  # noqa: C901 - one case per action
-        op = note.op
-        if op in {"undone", "requeue"}:
-            return Undone(op, 0)
-        left = 0
-        match op:
-            case "pause" | "resume":
-                if self.paused != (note.note if op == "pause" else None):
-                    return Undone("changed", 0)
-                self.paused = None if op == "pause" else note.note
-            case "reschedule":
-                shelf = self.set_of(note.state)
-                if shelf.get(note.payload) != note.new:
-                    note.op = "undone"
-                    return Undone("changed", 0)
-                shelf[note.payload] = note.time
-            case "delete" if note.state == "pending":
-                self.queue.append(note.payload)
-            case "delete" if note.state != "dead":
-                self.place(self.set_of(note.state), note.payload, note.time, keep_time=True)
-            case "delete":
-                self.dead.add(note.payload)
-            case "purge":
-                left = self.bring_back(note)
-                self.tombstones += 0 if left else note.tombstones
-        if not left:
-            note.op = "undone"
-        return Undone(op, left)
-
-    def bring_back(self, note: Note) -> int:
-        """A purge's tasks, all at once into an empty place, else some."""
-        if note.state == "pending":
-            some = len(note.trash) if not self.queue else UNDO_BATCH
-            self.queue += note.trash[:some]
-            note.trash = note.trash[some:]
-            return len(note.trash)
-        place: Any = self.delayed if note.state == "delayed" else self.dead
-        if place:
-            key = self.rig.keys.trash(next(t for t, n in self.notes.items() if n is note))
-            some = list(self.rig.shelf(key))[:UNDO_BATCH]
-        else:
-            some = list(note.trash)
-        for payload in some:
-            if note.state == "delayed":
-                self.place(self.delayed, payload, note.trash.pop(payload), keep_time=True)
-            else:
-                note.trash.discard(payload)
-                self.dead.add(payload)
-        return len(note.trash)
-
 
 def remove_last(some: list[bytes], payload: bytes) -> None:
     del some[len(some) - 1 - some[::-1].index(payload)]
 
 
 @pytest.mark.timeout(480)  # seconds of a quiet machine are minutes of a busy one
-@pytest.mark.parametrize("machine", [Conservation, ConservationWithOperators])
+@pytest.mark.parametrize("machine", [Conservation, ConservationWithOperators, ConservationWithMoves])
 def test_every_task_is_in_exactly_one_place_after_every_step(rig, machine):
     with (
         mock.patch("taskconsole.store.operations.NEAR", NEAR),
