@@ -1,0 +1,137 @@
+"""What is done to a recording."""
+
+from __future__ import annotations
+
+from taskconsole.console.actions.action import Action
+
+__all__ = ["REPLAY"]
+
+REPLAY = (
+    Action(
+        id="replay.play",
+        key="full_stop",
+        shown=".",
+        name="app.replay_play",
+        label="play/pause",
+        tooltip="Replay: play, or hold still.",
+    ),
+    Action(
+        id="replay.forward",
+        key="l",
+        name="app.replay_by(10)",
+        label="+10s",
+        tooltip="Replay: ten seconds on.",
+    ),
+    Action(
+        id="replay.back",
+        key="h",
+        name="app.replay_by(-10)",
+        label="-10s",
+        tooltip="Replay: ten seconds back.",
+    ),
+    Action(
+        id="replay.minute_forward",
+        key="L",
+        name="app.replay_by(60)",
+        label="+1m",
+        tooltip="Replay: a minute on.",
+        footer=False,
+    ),
+    Action(
+        id="replay.minute_back",
+        key="H",
+        name="app.replay_by(-60)",
+        label="-1m",
+        tooltip="Replay: a minute back.",
+        footer=False,
+    ),
+    Action(
+        id="replay.faster",
+        key="greater_than_sign",
+        shown=">",
+        name="app.replay_speed(1)",
+        label="faster",
+        tooltip="Replay: faster.",
+    ),
+    Action(
+        id="replay.slower",
+        key="less_than_sign",
+        shown="<",
+        name="app.replay_speed(-1)",
+        label="slower",
+        tooltip="Replay: slower.",
+        footer=False,
+    ),
+    Action(
+        id="replay.next_change",
+        key="right_parenthesis",
+        shown=")",
+        name="app.replay_change(1)",
+        label="next change",
+        tooltip="Replay: to where a verdict or the link changes next.",
+    ),
+    Action(
+        id="replay.last_change",
+        key="left_parenthesis",
+        shown="(",
+        name="app.replay_change(-1)",
+        label="change before",
+        tooltip="Replay: to the change of a verdict or the link before.",
+        footer=False,
+    ),
+    Action(
+        id="replay.next_failure",
+        key="asterisk",
+        shown="*",
+        name="app.replay_failure(1)",
+        label="next failure",
+        tooltip="Replay: to the next failure.",
+        footer=False,
+    ),
+    Action(
+        id="replay.last_failure",
+        key="number_sign",
+        shown="#",
+        name="app.replay_failure(-1)",
+        label="failure before",
+        tooltip="Replay: to the failure before.",
+        footer=False,
+    ),
+    Action(
+        id="replay.nearest",
+        key="apostrophe",
+        shown="'",
+        name="app.replay_nearest",
+        label="where recorded",
+        tooltip="Replay: to where this view was recorded, the nearest.",
+        footer=False,
+    ),
+    Action(
+        id="replay.start",
+        key="circumflex_accent",
+        shown="^",
+        name="app.replay_end(-1)",
+        label="to the start",
+        tooltip="Replay: to the start.",
+        footer=False,
+    ),
+    Action(
+        id="replay.end",
+        key="dollar_sign",
+        shown="$",
+        name="app.replay_end(1)",
+        label="to the end",
+        tooltip="Replay: to the end.",
+        footer=False,
+    ),
+    Action(
+        id="replay.at",
+        key="equals_sign",
+        shown="=",
+        name="app.replay_at",
+        label="to a time",
+        tooltip="Replay: to a time, as :at 03:12:44, :at +5m, :at 50%.",
+        footer=False,
+    ),
+)
+"""What moves through a recording; there while one is shown."""
