@@ -67,7 +67,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 CATCH_UP = 0.25
 """Seconds between two looks whether a terminal that was behind takes bytes again."""
 
-AFTERWARDS = 0.02
+AFTERWARDS = 0.005
 """Seconds between two imports of what the first figures did not need."""
 
 LAST_WAIT = 25.0
