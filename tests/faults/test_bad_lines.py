@@ -36,7 +36,8 @@ async def test_f04_no_cancelled_call_leaves_its_answer_to_another(proxy):
     async def ask(n: int) -> None:
         mine = f"{n}"
         try:
-            async with asyncio.timeout(chance.uniform(0.0, 0.03)):
+            # Every fifth has all the time it needs, on a busy machine too.
+            async with asyncio.timeout(chance.uniform(0.0, 0.03) if n % 5 else 10):
                 answer = await wire.run(command("ECHO", mine, parse=bytes))
         except TimeoutError:
             counts["cancelled"] += 1
