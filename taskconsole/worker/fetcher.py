@@ -218,6 +218,9 @@ class Fetcher:
                 total += await self._arrived(lane, waiter)
             except StoreError as error:
                 self._refused(lane, error)
+        if total:
+            # What has come is started before more is asked for.
+            await asyncio.sleep(0)
         return total
 
     def _ended(self, _waiter: asyncio.Task[bytes | None]) -> None:
@@ -313,7 +316,7 @@ class Fetcher:
             await asyncio.sleep(ACK_DELAY)
             for lane in self._lanes:
                 # What is under way may be followed by a claim that tells it, too.
-                if lane.unsettled and await lane.idle() and time.monotonic() - lane.stepped >= ACK_DELAY:
+                if lane.unsettled and await lane.idle() and time.monotonic() - lane.stepped >= ACK_DELAY / 2:
                     try:
                         await lane.flush()
                     except AccessDenied:
