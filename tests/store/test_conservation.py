@@ -823,6 +823,9 @@ class ConservationWithMoves(Conservation):
             else:
                 self.place(self.set_of(note.state), note.payload, note.time, keep_time=True)
             note.op = "undone"
+            # Whoever moved it comes late.
+            late = "delayed" if note.state == "public" else note.state
+            assert self.run(operations.arrive(OTHER, late, [(note.payload, note.score)], token=token, event=EVENT)) == 0
             return
         if note.op == "move":
             self.run(operations.moved(QUEUE, token), lost=lost, counts=True)

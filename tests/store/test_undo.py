@@ -259,3 +259,35 @@ def test_an_undo_whose_answer_was_lost_answers_the_same_again(rig, state):
         assert rig.run(call) == rig.run(call) == expected
     assert len(contents(rig, state)) == UNDO_BATCH + 101
     assert rig.run(rig.operations.undo(QUEUE, "t", own_token="v.0", event=EVENT)) == Undone("undone", 0)
+
+
+def test_several_pending_tasks_come_back_in_their_order(rig):
+    rig.arrive(b"a", b"b", b"c", b"d")
+    before = rig.pending()
+    call = rig.operations.take_pending(QUEUE, (0, 10), before[1:3], token="t", event=EVENT)
+    assert rig.run(call).done == (True, True)
+    rest = rig.pending()
+    assert undo(rig) == Undone("delete", 0)
+    # Next to run, as those that had waited longer, and in the order in which they were.
+    assert rig.pending() == [*before[1:3], *rest]
+
+
+def test_what_has_arrived_elsewhere_is_remembered_and_no_longer_in_the_trash(rig):
+    rig.arrive(b"a")
+    rig.run(rig.operations.take_pending(QUEUE, (0, 10), [b"a"], token="t", event=EVENT, to="other"))
+    keys = rig.keys
+    assert (rig.raw.exists(keys.trash("t")), rig.raw.ttl(keys.trash_note("t"))) == (1, -1)
+    assert rig.run(rig.operations.arrive("other", "pending", [(b"a", None)], token="t", event=EVENT)) == 1
+    assert rig.run(rig.operations.moved(QUEUE, "t"))
+    assert rig.run(rig.operations.former_pending(QUEUE, "t")) == [b"a"]
+    assert not rig.raw.exists(keys.trash("t"))
+    assert rig.raw.ttl(keys.trash_note("t")) > 0
+    assert undo(rig) == Undone("moved", 0)
+
+
+@pytest.mark.parametrize(("next_to_run", "order"), [(True, [b"a", b"b", b"x"]), (False, [b"x", b"a", b"b"])])
+def test_what_arrives_keeps_its_order_at_the_end_that_is_asked_for(rig, next_to_run, order):
+    rig.raw.lpush("other", b"x")
+    tasks = [(b"a", None), (b"b", None)]
+    rig.run(rig.operations.arrive("other", "pending", tasks, token="t", event=EVENT, next_to_run=next_to_run))
+    assert rig.raw.lrange("other", 0, -1)[::-1] == order
