@@ -100,7 +100,7 @@ async def test_what_is_replayed_is_what_was_seen(tmp_path):
     async with live.run_test(size=(80, 24)) as pilot:
         await until_shown(live, "LIVE")
         assert "REC" in lines_of(live)[0]
-        await until_shown(live, "worker down".upper())
+        await until_shown(live, "send_sms")
         for place in places:
             await live.desk.go(place)
             await until(lambda: live.desk.view.question is None or live.desk.view.answer is not None)
