@@ -223,7 +223,9 @@ class Fetcher:
             await asyncio.sleep(0)
         return total
 
-    def _ended(self, _waiter: asyncio.Task[bytes | None]) -> None:
+    def _ended(self, waiter: asyncio.Task[bytes | None]) -> None:
+        if not waiter.cancelled():
+            waiter.exception()  # looked at, or asyncio complains of one that ends when nobody is there to hear it
         # A wait goes on while tasks of other queues run: what it brings must not lie here unseen.
         if not self._attending:
             self._nudge.set()
