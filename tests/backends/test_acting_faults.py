@@ -157,9 +157,10 @@ def test_a_connection_that_is_lost_in_the_middle_of_many_leaves_what_was_done_to
     before = everything(raw)
     with FaultProxy(store_url) as proxy, closing(NativeBackend(Settings(url=proxy.url, timeout=1.0))) as through:
 
-        def cut(_done):
-            proxy.accept = False
-            proxy.reset_all()
+        def cut(done):
+            if done:
+                proxy.accept = False
+                proxy.reset_all()
             return True
 
         applied = through.apply(ACTS[act](Matching(queue="mail", state=state, agreed=2_000)), cut)
@@ -208,8 +209,9 @@ def test_rights_that_are_taken_away_in_the_middle_leave_what_was_done_told_and_u
         url = server.url.replace("unix://", "unix://ada:x@")
         with closing(NativeBackend(Settings(url=url))) as backend:
 
-            def forbid(_done):
-                raw.acl_setuser("ada", commands=["-zrem"])
+            def forbid(done):
+                if done:
+                    raw.acl_setuser("ada", commands=["-zrem"])
                 return True
 
             applied = backend.apply(

@@ -43,7 +43,7 @@ async def test_w_starts_a_worker_for_the_queue_and_then_shows_its_log():
     async with running(full(), crew=Crew(starter), size=(100, 30)) as pilot:
         app = pilot.app
         await pilot.press("W")
-        await until(lambda: isinstance(app.screen, HireForm))
+        await until(lambda: isinstance(app.screen, HireForm) and app.focused)
         await pilot.press(*"my app", "enter")
         await until_shown(app, "e.g. myapp.tasks:app")
         assert starter.hired == []
@@ -64,7 +64,7 @@ async def test_leaving_drains_it_and_a_second_key_ends_it():
     async with running(full(), crew=Crew(starter, "my:app")) as pilot:
         app = pilot.app
         await pilot.press("W")
-        await until(lambda: isinstance(app.screen, HireForm))
+        await until(lambda: isinstance(app.screen, HireForm) and app.focused)
         await pilot.press("enter")
         await until_shown(app, "W shows its log")
         await pilot.press("q")

@@ -61,7 +61,7 @@ async def test_delete_purge_retry_and_undo_do_what_they_say(store_url, raw):
         await until(lambda: not app.desk.hands.flow._under_way)
 
         await pilot.press("P")
-        await until(lambda: isinstance(app.screen, Typed))
+        await until(lambda: isinstance(app.screen, Typed) and app.focused)
         # More have come while it was asked: nothing is done, and it is asked again.
         raw.lpush("mail", *[json.dumps({"task": "send", "id": f"n{i}"}) for i in range(2)])
         await pilot.press(*"mail", "enter")

@@ -156,7 +156,7 @@ async def test_a_task_is_enqueued_by_the_form():
     async with running() as pilot:
         app = pilot.app
         await pilot.press("e")
-        await until(lambda: isinstance(app.screen, EnqueueForm))
+        await until(lambda: isinstance(app.screen, EnqueueForm) and app.focused)
         await until_shown(app, "queue    emails")
         await pilot.press(*"send", "tab", *"[1,")
         await until_shown(app, "args: Expecting value at column 4")
@@ -174,7 +174,7 @@ async def test_a_bare_payload_by_the_form():
     async with running() as pilot:
         app = pilot.app
         await pilot.press("e")
-        await until(lambda: isinstance(app.screen, EnqueueForm))
+        await until(lambda: isinstance(app.screen, EnqueueForm) and app.focused)
         await pilot.press(*"task1", "up")
         await pilot.press(*["backspace"] * 6, *"x", "down", "down", "down", "down", "down", "space")
         await until_shown(app, "[x]")
@@ -187,7 +187,7 @@ async def test_a_double_press_opens_one_form():
     async with running() as pilot:
         pilot.app.desk.action_act("enqueue")
         pilot.app.desk.action_act("enqueue")
-        await until(lambda: isinstance(pilot.app.screen, EnqueueForm))
+        await until(lambda: isinstance(pilot.app.screen, EnqueueForm) and pilot.app.focused)
         await pilot.pause()
         assert len(pilot.app.screen_stack) == 2
 
@@ -195,7 +195,7 @@ async def test_a_double_press_opens_one_form():
 async def test_escape_enqueues_nothing():
     async with running() as pilot:
         await pilot.press("e")
-        await until(lambda: isinstance(pilot.app.screen, EnqueueForm))
+        await until(lambda: isinstance(pilot.app.screen, EnqueueForm) and pilot.app.focused)
         await pilot.press(*"send", "escape")
         await until(lambda: pilot.app.screen is pilot.app.desk)
         assert pilot.app.backend.applied == []

@@ -64,7 +64,7 @@ async def test_a_protected_context_takes_the_typing_of_its_name():
         app = pilot.app
         await until_shown(app, "[LOCKED]")
         await pilot.press("U")
-        await until(lambda: isinstance(app.screen, Typed))
+        await until(lambda: isinstance(app.screen, Typed) and app.focused)
         await pilot.press(*"pro", "enter")
         assert isinstance(app.screen, Typed)
         await pilot.press("d", "enter")
@@ -86,7 +86,7 @@ async def test_another_server_has_a_lock_of_its_own_and_nothing_to_undo():
         await pilot.press("colon", *"ctx prod", "enter")
         await until_shown(app, "[LOCKED]")
         await pilot.press("U")
-        await until(lambda: isinstance(app.screen, Typed))
+        await until(lambda: isinstance(app.screen, Typed) and app.focused)
         await pilot.press(*"prod", "enter")
         await until_shown(app, "[RW 15m]")
         await pilot.press("z")
@@ -103,7 +103,7 @@ async def test_bracketed_paste_presses_no_key():
         assert app.screen is app.desk
         # Not into a question that is open either.
         await pilot.press("P")
-        await until(lambda: isinstance(app.screen, Typed))
+        await until(lambda: isinstance(app.screen, Typed) and app.focused)
         app.post_message(events.Paste("mail\n"))
         await pilot.pause()
         assert app.screen.field.value == ""
@@ -260,7 +260,7 @@ async def test_more_than_was_agreed_to_is_asked_again():
         app = pilot.app
         await until_shown(app, "id-00000000")
         await pilot.press("P")
-        await until(lambda: isinstance(app.screen, Typed))
+        await until(lambda: isinstance(app.screen, Typed) and app.focused)
         await pilot.press(*"mail", "enter")
         await until_shown(app, "it was 5, now it is 4,310. All of them?")
         assert [command.agreed for command in backend.applied] == [5]

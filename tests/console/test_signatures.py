@@ -21,7 +21,7 @@ def knowing(*signatures):
 
 async def opened(pilot):
     await pilot.press("e")
-    await until(lambda: isinstance(pilot.app.screen, EnqueueForm))
+    await until(lambda: isinstance(pilot.app.screen, EnqueueForm) and pilot.app.focused)
 
 
 async def test_the_form_shows_completes_and_checks_the_parameters_while_one_types():

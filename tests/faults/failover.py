@@ -325,6 +325,7 @@ def _is_idle(client: Any, queue: str) -> bool:
 def nothing_is_left(url: str, queue: str) -> None:
     """No lease and nothing in anybody's hands, now that every worker has signed off."""
     with closing(connect(url)) as client:
-        assert client.llen(queue) == 0
+        left = client.lrange(queue, 0, 9)
+        assert not left, f"in the queue: {left}"
         assert client.zcard(f"{{{queue}}}:workers") == 0
         assert list(client.scan_iter(match=f"{{{queue}}}:processing:*")) == []

@@ -10,7 +10,7 @@ from taskconsole.worker.discarder import Discarder
 from tests.servers import FULL
 from tests.worker.rig import QUEUE, envelope
 
-MANY = 1_000_000 if FULL else 100_000
+MANY = 1_000_000 if FULL else 50_000
 
 
 @pytest.fixture
@@ -35,19 +35,29 @@ async def purge(rig, operations, token):
 
 
 async def test_many_delayed_tasks_are_freed_without_holding_redis_up(rig, operations, discarder):
-    await purge(rig, operations, "t")
+    trash = rig.names.of(QUEUE).trash("t")
     rig.raw.config_set("slowlog-log-slower-than", 0)
-    rig.raw.slowlog_reset()
-    assert await discarder.run_once() == 1
-    assert rig.raw.exists(rig.names.of(QUEUE).trash("t")) == 0
-    freed = max(entry["duration"] for entry in rig.raw.slowlog_get(LOG_CAP))
-    await purge(rig, operations, "u")
-    rig.raw.slowlog_reset()
-    rig.raw.delete(rig.names.of(QUEUE).trash("u"))  # as an expiry does it
-    expired = max(entry["duration"] for entry in rig.raw.slowlog_get(LOG_CAP))
+    freed, expired = [], []
+    # The best of some: on a busy machine Redis itself is kept waiting now and then.
+    for _ in range(1 if FULL else 5):
+        await purge(rig, operations, "t")
+        rig.raw.slowlog_reset()
+        assert await discarder.run_once() == 1
+        assert rig.raw.exists(trash) == 0
+        freed.append(longest(rig))
+        await purge(rig, operations, "t")
+        rig.raw.slowlog_reset()
+        rig.raw.delete(trash)  # as an expiry does it
+        expired.append(longest(rig))
+        rig.raw.delete(rig.names.of(QUEUE).discards)
     rig.raw.config_set("slowlog-log-slower-than", 10_000)
-    print(f"{MANY:,} delayed: {freed / 1000:.1f} ms in the background, {expired / 1000:.1f} ms at once")
-    assert freed < expired / 5
+    print(f"{MANY:,} delayed: {min(freed) / 1000:.1f} ms in the background, {min(expired) / 1000:.1f} ms at once")
+    assert min(freed) < min(expired) / 5
+
+
+def longest(rig):
+    """Microseconds of the longest command in the slow log."""
+    return max(entry["duration"] for entry in rig.raw.slowlog_get(LOG_CAP))
 
 
 async def test_a_queue_that_refuses_does_not_keep_the_others_trash(rig, operations, discarder, caplog):
