@@ -47,7 +47,9 @@ async def test_w_starts_a_worker_for_the_queue_and_then_shows_its_log():
         await pilot.press(*"my app", "enter")
         await until_shown(app, "e.g. myapp.tasks:app")
         assert starter.hired == []
-        await pilot.press(*["backspace"] * 4, *"app:app", "enter")
+        await pilot.press(*["backspace"] * 4, *"app:app")
+        await until(lambda: app.focused.value == "myapp:app", what="what was typed is in the field")
+        await pilot.press("enter")
         await until_shown(app, "a worker for mail here is running, pid 812; W shows its log")
         (hire,) = starter.hired
         assert (hire.app, hire.queue) == ("myapp:app", "mail")
