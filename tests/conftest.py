@@ -39,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("COLUMNS", None)
     os.environ.pop("LINES", None)
     os.environ["TASKCONSOLE_CONFIG"] = os.devnull
+    # Programs that tests start are compiled once, as on a user's machine, not at every start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", "key_leak: after the test, only keys of the declared set may lack a TTL")
     config.addinivalue_line("markers", "no_key_leak: leave that check out, e.g. for keys planted by the test")
 

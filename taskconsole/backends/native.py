@@ -50,6 +50,9 @@ __all__ = ["NativeBackend"]
 LISTEN = 0.25
 """Seconds to wait for a message before looking at whether to stop."""
 
+GATHER = 0.05
+"""Seconds after the first event in which others may come with it, so that a flood wakes us twenty times a second only."""
+
 NEW_CHANNELS = 2.0
 """Seconds between two looks for queues that have come since."""
 
@@ -241,7 +244,7 @@ class NativeBackend:
                 def take(channel: str, raw: bytes, events: list[Event] = events, now: float = now) -> None:
                     events.extend(decode_event(raw, channel=channel.removeprefix(self._names.prefix), now=now))
 
-                listener.drain(take, LISTEN)
+                listener.drain(take, LISTEN, gather=GATHER)
                 if events:
                     on_events(events)
         finally:

@@ -96,10 +96,14 @@ class Listener:
         """What `select` can wait for."""
         return int(self._connection._sock.fileno())  # noqa: SLF001 - redis-py hides it
 
-    def drain(self, take: Callable[[str, bytes], None], seconds: float, *, at_most: int = 10_000) -> int:
-        """Hand over everything that arrives within `seconds`, then what is there already; returns how many."""
+    def drain(
+        self, take: Callable[[str, bytes], None], seconds: float, *, gather: float = 0.0, at_most: int = 10_000
+    ) -> int:
+        """Hand over what arrives within `seconds` and is there `gather` seconds after the first; returns how many."""
         taken = 0
         message = self.read(seconds)
+        if message is not None and gather:
+            time.sleep(gather)
         while message is not None:
             take(*message)
             taken += 1
