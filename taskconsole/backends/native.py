@@ -51,7 +51,7 @@ LISTEN = 0.25
 """Seconds to wait for a message before looking at whether to stop."""
 
 GATHER = 0.05
-"""Seconds after the first event in which others may come with it, so that a flood wakes us twenty times a second only."""
+"""Seconds after the first event in which others may come with it: a flood wakes us twenty times a second at most."""
 
 NEW_CHANNELS = 2.0
 """Seconds between two looks for queues that have come since."""
