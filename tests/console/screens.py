@@ -55,7 +55,13 @@ async def until(condition, *, seconds=15.0, what=""):
 
 
 async def until_shown(app, text, **options):
+    """Wait for a text, and until what came with it is laid out: nothing changes for a moment."""
     try:
         await until(lambda: text in text_of(app), what=text, **options)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{text_of(app)}") from None
+    for _ in range(20):
+        before = lines_of(app)
+        await asyncio.sleep(0.02)
+        if lines_of(app) == before:
+            return
