@@ -36,10 +36,9 @@ def lines_of(app):
     screen = app.screen
     update = screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     width, height = screen.size
-    rows = ["" for _ in range(height)]
-    for y, line in enumerate(update.strips):
-        rows[y] = "".join(segment.text for segment in line)[:width]
-    return rows
+    # Just after a change of size the compositor may have as many lines as before it.
+    rows = ["".join(segment.text for segment in line)[:width] for line in update.strips[:height]]
+    return rows + [""] * (height - len(rows))
 
 
 def text_of(app):
