@@ -140,13 +140,16 @@ class TaskDesk:
         if command.state not in {State.PENDING, State.DELAYED, State.DEAD}:
             raise ConfigError(f"{command.state} tasks cannot be purged")
         found = shelves(self._names, queue, command.state)
-        if self._spread and any(shelf.public for shelf in found):
-            # The public set lies on another node than its queue's trash.
-            found = [shelf for shelf in found if not shelf.public]
-        now, *sizes = self._ask([self._reading.time(), *(shelf.size() for shelf in found)])
+        # The public set of a cluster lies on another node than its queue's trash.
+        far = [shelf for shelf in found if self._spread and shelf.public]
+        near = [shelf for shelf in found if shelf not in far]
+        now, *sizes = self._ask([self._reading.time(), *(shelf.size() for shelf in (*near, *far))])
+        left = [
+            f"{n:,} in {s.key}, on another node, are left" for s, n in zip(far, sizes[len(near) :], strict=True) if n
+        ]
         tally, agreed = _Tally(token), command.agreed
         with tally.kept():
-            for shelf, others in zip(found, _others(sizes), strict=True):
+            for shelf, others in zip(near, _others(sizes[: len(near)]), strict=True):
                 at_most = None if agreed is None else max(0, agreed - others - tally.done)
                 more = self._purge(command, shelf, tally, now, at_most)
                 if more is not None and not tally.done:
@@ -154,9 +157,10 @@ class TaskDesk:
                 if more is not None:
                     tally.broken = f"{more:,} in {shelf.key} are left: with them it is more than agreed"
         if not tally.done:
-            return Applied(text=f"{queue} has no {command.state} tasks", changed=False, done=0)
+            said = f"{queue} has no {'other ' * bool(left)}{command.state} tasks"
+            return Applied(text="; ".join([said, *left]), changed=False, done=0)
         said = f"purged {tally.done:,} {command.state} task{_s(tally.done)} of {queue}"
-        return self._finished(tally, "; ".join(filter(None, (said, tally.broken))), now)
+        return self._finished(tally, "; ".join(filter(None, (said, tally.broken, *left))), now)
 
     def _purge(self, command: Purge, shelf: Shelf, tally: _Tally, now: float, at_most: int | None) -> int | None:
         """Empty one key; how many there are in it when they are too many, and nothing was done."""

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from taskconsole.store.call import Call
     from taskconsole.store.keys import Namespace
 
-__all__ = ["Ask", "Change", "ScheduleDesk", "Seen", "all_or_raise", "next_words"]
+__all__ = ["Ask", "Change", "ScheduleDesk", "Seen", "next_words"]
 
 ATTEMPTS = 10
 """How often a change is decided again because something moved: a schedule may fire ten times a second."""

@@ -103,8 +103,8 @@ def test_a_stalled_terminal_delays_no_task_and_leaving_drains(store_url, raw):
 
         # From here on nobody reads: the buffers fill, the console cannot write any more.
         # Keys are done one after another, each when all that the one before has set off is done: that is what keeps
-        # those typed ahead from the wrong place. More than these would only be waited for below.
-        session.press("?\x1b" * 60)
+        # those typed ahead from the wrong place.
+        session.press("?\x1b" * 300)
         began, pushed = time.monotonic(), {}
         while time.monotonic() - began < STALL:
             name = f"stalled-{len(pushed)}"

@@ -84,8 +84,9 @@ async def test_a_tiny_terminal_gets_one_line(size):
     async with running(size=size) as pilot:
         lines = [line for line in lines_of(pilot.app) if line.strip()]
     assert len(lines) == 1
-    assert lines[0].startswith("LIVE 1s  CRIT")
-    assert lines[0].rstrip().endswith("  only ? ^R q ^C")
+    keys = "  only ? ^R q ^C"
+    assert lines[0].startswith("LIVE 1s  CRIT emails: NO WO"[: size[0] - len(keys) - 1])
+    assert lines[0].rstrip().endswith(keys)
 
 
 async def test_the_screen_follows_the_terminals_size():

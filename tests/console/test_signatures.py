@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from taskconsole.backends.commands import Enqueue
 from taskconsole.console.dialogs.enqueue import EnqueueForm
+from taskconsole.console.dialogs.schedule import ScheduleForm
+from taskconsole.console.place import Place
 from taskconsole.model.signature import Parameter, ParameterKind, Signature
 from tests.console.fake_backend import FakeBackend, queue
 from tests.console.screens import running, text_of, until, until_shown
@@ -105,3 +107,28 @@ async def test_what_hides_a_secret_is_not_enqueued_in_its_place():
         await until_shown(app, "*** stands in the place of a secret: type it")
         await pilot.press("enter")
         assert isinstance(app.screen, EnqueueForm)
+
+
+async def test_what_hides_a_secret_is_not_written_into_a_schedule():
+    async with running(knowing(), start=Place(view="schedules")) as pilot:
+        app = pilot.app
+        await pilot.press("c")
+        await until(lambda: isinstance(app.screen, ScheduleForm) and app.focused)
+        await pilot.press(
+            "shift+tab",
+            "shift+tab",
+            *"nightly",
+            "tab",
+            "tab",
+            *"every 5m",
+            "tab",
+            "tab",
+            *"login",
+            "tab",
+            "tab",
+            *'{"password": "***"}',
+        )
+        await until_shown(app, "*** stands in the place of a secret: type it")
+        await pilot.press("enter")
+        assert isinstance(app.screen, ScheduleForm)
+        assert app.backend.applied == []

@@ -12,13 +12,10 @@ import pytest
 from taskconsole import App
 from taskconsole.app import RegisteredTask
 from taskconsole.config import Settings
-from taskconsole.worker.options import WorkerOptions
 from tests.faults import app as tasks
 from tests.faults.ledger import Ledger, Report
 from tests.faults.schedulers import SchedulerProcess
 from tests.servers import FULL, WorkerProcess
-
-MAX_CLAIM = WorkerOptions().max_claim
 
 LEASE = 2.0
 

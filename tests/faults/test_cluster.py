@@ -124,8 +124,11 @@ def test_what_is_done_to_tasks_of_the_public_set_on_another_node_is_undone_and_n
         command = ACTS[act](which or tuple(backend.tasks(queue, State.DELAYED)[0]))
         if act == "delete" and all_of_them:
             # Emptied in one step, in which the public set on its other node has no part.
-            assert backend.apply(command).done == 3
+            applied = backend.apply(command)
+            assert applied.done == 3
+            assert applied.text.endswith("3 in delayed_tasks, on another node, are left")
             assert everywhere() == public
+            assert "no other delayed tasks; 3 in delayed_tasks" in backend.apply(command).text
             return
         applied = backend.apply(command)
         assert (applied.done, applied.missed) == (6, 0), applied.text

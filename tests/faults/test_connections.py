@@ -16,7 +16,7 @@ from taskconsole.store.operations import OperationStore, Rescheduled
 from taskconsole.store.wire import Wire
 from tests.faultproxy import FaultProxy
 from tests.faults import app as tasks
-from tests.faults.conftest import LEASE, MAX_CLAIM
+from tests.faults.conftest import LEASE
 from tests.servers import connect, wait_until, workers_of
 
 QUEUE = "task_queue"
@@ -146,7 +146,7 @@ def test_f07_a_silent_redis_stops_a_worker_for_as_long_as_it_is_silent(raw, prox
     report = ledger.report(f"F-07 black hole for a lease, after {silent} lines", producer.accepted)
     assert worker.running
     assert (report.lost, report.strangers) == (0, 0)
-    assert report.repeated <= 2 * MAX_CLAIM + 4
+    assert report.repeated <= 2 * 128 + 4
 
 
 def test_f22_a_flushed_script_cache_is_seen_by_nobody(raw, spawn, producer, ledger):

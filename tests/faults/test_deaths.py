@@ -52,19 +52,17 @@ def test_f01_killed_workers_lose_no_task(raw, spawn, producer, ledger):
         killed = ledger.now()
         in_hand += held(raw, victim)
         workers[n % len(workers)] = spawn(concurrency=concurrency, wait=False)
-    wait_until(lambda: drained(raw), sized(30, 200), "nothing is left anywhere")
-    buried = {json.loads(member)["args"][0] for member in raw.zrange(KEYS.dead, 0, -1)}
-    report = ledger.report(
-        f"F-01 {kills} x SIGKILL, {in_hand} tasks in dead hands, {len(buried)} buried", producer.accepted, healed=killed
-    )
+    ledger.wait_for(producer.accepted, sized(30, 150))
+    report = ledger.report(f"F-01 {kills} x SIGKILL, {in_hand} tasks in dead hands", producer.accepted, healed=killed)
+    assert (report.lost, report.strangers) == (0, 0)
+    assert report.repeated <= in_hand
+    wait_until(lambda: drained(raw), 10, "nothing is left behind")
     # Where workers live for a second, a new one takes what others died with first, and dies with it: three deaths bury.
     # The first counts for all that was in hand, the others only for what had started.
-    starts, ends = ledger.count("start"), ledger.count("end")
+    starts = ledger.count("start")
+    buried = {json.loads(member)["args"][0] for member in raw.zrange(KEYS.dead, 0, -1)}
     assert [name for name in buried if starts[name] < 2] == []
-    assert len(buried) <= in_hand // 10
-    assert set(producer.accepted) - set(ends) <= buried
-    assert report.strangers == 0
-    assert report.repeated <= in_hand
+    assert len(buried) <= sized(0, 3)
 
 
 @pytest.mark.timeout(300)
@@ -92,11 +90,10 @@ def test_f03_a_worker_that_is_told_to_end_under_load_loses_and_repeats_nothing(r
     assert longest <= grace + 3
 
 
-@pytest.mark.any_server
 def test_f03_tasks_that_outlast_the_grace_period_go_back_at_once(raw, spawn, producer, ledger):
     grace = 0.5
     worker = spawn(concurrency=4, grace=grace)
-    producer.work(6, 2)
+    producer.work(6, 3)
     wait_until(lambda: ledger.length() == 4, 5, "four run")
     before = time.monotonic()
     assert worker.stop(grace + 5) == 0
@@ -113,7 +110,6 @@ def test_f03_tasks_that_outlast_the_grace_period_go_back_at_once(raw, spawn, pro
     assert (report.lost, report.repeated) == (0, 4)
 
 
-@pytest.mark.any_server
 def test_f36_a_worker_whose_terminal_is_gone_loses_and_repeats_nothing(raw, spawn, producer, ledger):
     worker = spawn(concurrency=4)
     producer.work(400, 0.005)
@@ -128,7 +124,6 @@ def test_f36_a_worker_whose_terminal_is_gone_loses_and_repeats_nothing(raw, spaw
     assert (report.lost, report.strangers, report.repeated) == (0, 0, 0)
 
 
-@pytest.mark.any_server
 def test_f36_a_worker_that_is_to_outlive_its_terminal_does(raw, spawn, producer, ledger):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does; a child inherits it
     try:
@@ -141,7 +136,6 @@ def test_f36_a_worker_that_is_to_outlive_its_terminal_does(raw, spawn, producer,
     assert worker.running
 
 
-@pytest.mark.any_server
 def test_f03_a_second_signal_ends_a_worker_at_once_and_loses_nothing(raw, spawn, producer, ledger):
     worker = spawn(concurrency=2, grace=60)
     producer.work(2, 1.5)
@@ -158,7 +152,6 @@ def test_f03_a_second_signal_ends_a_worker_at_once_and_loses_nothing(raw, spawn,
     assert (report.lost, report.repeated) == (0, 2)
 
 
-@pytest.mark.any_server
 def test_a_worker_is_quieted_and_stopped_from_afar(raw, spawn, producer, ledger):
     worker = spawn(concurrency=2)
     own = worker.ids[QUEUE]

@@ -16,10 +16,8 @@ from taskconsole.embedded import tied
 from taskconsole.errors import PayloadError
 from taskconsole.store.keys import Namespace
 from tests.faults import app as tasks
-from tests.faults.conftest import MAX_CLAIM, only_full, sized
+from tests.faults.conftest import only_full, sized
 from tests.servers import FULL, wait_until
-
-pytestmark = pytest.mark.any_server
 
 QUEUE = "task_queue"
 KEYS = Namespace().of(QUEUE)
@@ -74,7 +72,7 @@ def test_f31_payloads_of_any_size_and_shape_stop_nobody(raw, spawn, producer, le
 @pytest.mark.timeout(400)
 def test_f32_a_crowd_due_in_the_same_second_is_moved_in_portions(make_server, make_producer, spawn, ledger):
     server = make_server()
-    number = sized(2_000, 100_000)
+    number = sized(4_000, 100_000)
     with server.client() as client:
         workers = [spawn(url=server.url, concurrency=50) for _ in range(2)]
         due = time.time() + 3
@@ -123,7 +121,7 @@ def test_f38_a_worker_that_can_open_nothing_more_waits(raw, spawn, producer, led
     # It complains of the same thing every ten seconds, and its first words are about the cut.
     assert "open files" in worker.output() or not FULL
     assert (report.lost, report.strangers) == (0, 0)
-    assert report.repeated <= MAX_CLAIM + 4
+    assert report.repeated <= 128 + 4
 
 
 @only_full

@@ -17,8 +17,6 @@ from tests.networks import Switch
 from tests.servers import VARIABLE, PrivateServer, given_url, wait_until, workers_of
 from tests.topologies import SentinelSetUp, replicated, role_of
 
-pytestmark = pytest.mark.any_server
-
 QUEUE = "task_queue"
 KEYS = Namespace().of(QUEUE)
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import count
 
 import pytest
 import redis
 
 from taskconsole.model.firing import CAP, ON_TIME, encode_position, replace_position
-from tests.faults.conftest import only_full, sized
 from tests.faults.schedulers import (
     KEYS,
     QUEUE,
@@ -44,11 +43,9 @@ from tests.faults.schedulers import (
 )
 from tests.servers import FULL, PrivateServer, wait_until
 
-pytestmark = pytest.mark.any_server
-
 Start = Callable[..., SchedulerProcess]
 
-SCHEDULES_AWAY = sized(240, 10_000)
+SCHEDULES_AWAY = 10_000 if FULL else 600
 
 HOURS = 3600.0
 
@@ -127,9 +124,8 @@ def catch_up(client: redis.Redis, start: Start, url: str, due: dict[str, float],
     by_name = defaultdict(list)
     for fire in found:
         by_name[fire.name].append(fire.instant)
-    held_up = check_steady(client, by_name, steady)
+    check_steady(by_name, steady)
     made, missed = check_policies(client, found, due)
-    assert int(client.hget(KEYS.stats, "missed")) == missed_in(client, due) + held_up
     assert int(client.hget(KEYS.stats, "fired")) == len(found)
     # What is fired in time is no part of the burst: thousands of schedules of every minute are due at its beginning.
     burst = most_in(0.1, [fire.at for fire in found if fire.at - fire.instant > ON_TIME])
@@ -137,7 +133,7 @@ def catch_up(client: redis.Redis, start: Start, url: str, due: dict[str, float],
     print(
         f"F-27 {len(due)} schedules 3 h behind, {schedulers} schedulers: {made} made, {missed} missed, 0 double, "
         f"caught up in {took:.1f} s; at most {burst} late ones in 100 ms, {pace.by_second()} in a second; "
-        f"schedules of every second meanwhile late {spread(punctual)}, {held_up} missed; "
+        f"schedules of every second meanwhile late {spread(punctual)}; "
         f"schedulers {', '.join(f'{cpu:.1f} s of processor, {rss:.0f} MB' for cpu, rss in usage)}; "
         f"Redis {redis_used:.1f} s of processor"
     )
@@ -145,18 +141,10 @@ def catch_up(client: redis.Redis, start: Start, url: str, due: dict[str, float],
     assert punctual[-1] < ON_TIME
 
 
-def check_steady(client: redis.Redis, by_name: dict[str, list[float]], steady: dict[str, bytes]) -> int:
-    """Each second has its task or is noted as missed; returns how many were, on a machine that had no time for them."""
-    for name, records in missed_records(client, steady).items():
+def check_steady(by_name: dict[str, list[float]], steady: dict[str, bytes]) -> None:
+    for name in steady:
         instants = by_name[name]
-        assert instants == sorted(set(instants)), f"{name} has doubles"
-        holes = round(instants[-1] - instants[0]) + 1 - len(instants)
-        assert holes == sum(record.n for record in records), f"{name} has holes that nobody noted"
-    return missed_in(client, steady)
-
-
-def missed_in(client: redis.Redis, names: Iterable[str]) -> int:
-    return sum(record.n for records in missed_records(client, names).values() for record in records)
+        assert instants == [instants[0] + n for n in range(len(instants))], f"{name} has holes or doubles"
 
 
 def check_policies(client: redis.Redis, found: list[Fire], due: dict[str, float]) -> tuple[int, int]:
@@ -189,6 +177,7 @@ def check_policies(client: redis.Redis, found: list[Fire], due: dict[str, float]
         rest = round((after[name].last - newest) / 60)
         assert [f.instant for f in ours if f.instant > newest] == [newest + 60 * (n + 1) for n in range(rest)], name
         made, missed = made + len(in_gap), missed + total - len(in_gap)
+    assert int(client.hget(KEYS.stats, "missed")) == sum(r.n for ours in records.values() for r in ours)
     return made, missed
 
 
@@ -212,7 +201,6 @@ def test_f27_three_hours_without_a_scheduler(raw, store_url, start, schedulers):
     catch_up(raw, start, store_url, due, schedulers)
 
 
-@only_full
 @pytest.mark.timeout(600)
 def test_f27_three_hours_without_a_scheduler_by_a_clock_that_is_moved(make_server, start, tmp_path, monkeypatch):
     """Fewer schedules than above: every look at the clock costs this Redis the reading of a file."""
@@ -225,7 +213,7 @@ def test_f27_three_hours_without_a_scheduler_by_a_clock_that_is_moved(make_serve
 
 
 @pytest.mark.timeout(180)
-def test_f10_a_redis_that_is_killed_under_several_schedulers(make_server, start):
+def test_f10_a_redis_that_is_killed_under_five_schedulers(make_server, start):
     """Shorter than five seconds away is nothing but late; from there on each policy decides about the outage."""
     server: PrivateServer = make_server(append_only=True, settings={"appendfsync": "always"})
     definitions = {
@@ -235,14 +223,13 @@ def test_f10_a_redis_that_is_killed_under_several_schedulers(make_server, start)
     }
     with server.client() as client:
         write(client, definitions)
-    schedulers = [start(server.url) for _ in range(sized(3, 5))]
+    schedulers = [start(server.url) for _ in range(5)]
     with server.client() as client:
         all_placed(client, len(definitions))
         first = math.ceil(now(client)) + 1.0
         wait_for_moment(client, first + 3.01)
     outages = []
-    lengths = (0.0, 1.5, 8.0) if FULL else (0.0, 6.0)
-    for length in lengths:
+    for length in (0.0, 1.5, 8.0):
         server.kill()
         killed = time.time()
         wait_until(lambda killed=killed, length=length: time.time() >= killed + length, 20, "it was away so long")
@@ -261,9 +248,7 @@ def test_f10_a_redis_that_is_killed_under_several_schedulers(make_server, start)
     due = seconds_between(definitions, first, last)
     for policy in ("none", "one", "all"):
         ours = {name: instants for name, instants in due.items() if name.startswith(policy)}
-        made = tally(
-            f"F-10 {len(lengths)} x SIGKILL of Redis, catch_up {policy}", [f for f in found if f.name in ours], ours
-        )
+        made = tally(f"F-10 3 x SIGKILL of Redis, catch_up {policy}", [f for f in found if f.name in ours], ours)
         assert (made.double, made.strangers) == (0, 0)
         missing = {(n, i) for n, instants in ours.items() for i in instants} - {(f.name, f.instant) for f in found}
         assert len(missing) >= sum(record.n for name in ours for record in records[name])

@@ -21,8 +21,6 @@ from tests.faults import app as tasks
 from tests.faults.conftest import only_full, sized
 from tests.servers import ROOT, wait_until, workers_of
 
-pytestmark = pytest.mark.any_server
-
 QUEUE = "task_queue"
 KEYS = Namespace().of(QUEUE)
 

@@ -51,7 +51,6 @@ def test_f02_a_worker_that_wakes_up_after_its_lease_changes_nothing(raw, spawn, 
     wait_until(lambda: not list(raw.scan_iter(match="*processing*")), 5, "no list is left behind")
 
 
-@pytest.mark.any_server
 def test_f29_a_task_that_kills_its_workers_is_buried_and_its_neighbours_run(raw, spawn, producer, ledger):
     pills = [producer.one(tasks.kill_the_worker)]
     producer.work(60, 0.005)
@@ -82,7 +81,6 @@ def test_f29_a_task_that_kills_its_workers_is_buried_and_its_neighbours_run(raw,
     assert max(starts[name] for name in neighbours) <= 1 + 6
 
 
-@pytest.mark.any_server
 def test_two_workers_share_a_backlog(raw, spawn, producer, ledger):
     workers = [spawn(concurrency=1) for _ in range(2)]
     producer.work(40, 0.1)
@@ -94,7 +92,6 @@ def test_two_workers_share_a_backlog(raw, spawn, producer, ledger):
     assert min(shares[worker.pid] for worker in workers) >= 16
 
 
-@pytest.mark.any_server
 def test_a_worker_with_many_slots_fills_them_all_with_long_tasks(raw, spawn, producer, ledger):
     spawn(concurrency=50, grace=0.1)
     producer.work(60, 30)
@@ -103,7 +100,6 @@ def test_a_worker_with_many_slots_fills_them_all_with_long_tasks(raw, spawn, pro
     print(f"slots: {ledger.length()} of 50 in use, {raw.llen(QUEUE)} left to others")
 
 
-@pytest.mark.any_server
 def test_a_handler_that_holds_the_loop_for_longer_than_the_lease_runs_once(raw, spawn, producer, ledger):
     spawn(concurrency=2)
     spawn(concurrency=2)

@@ -80,7 +80,8 @@ async def _schedule(stage: Stage, aim: Aim, *, edited: bool) -> Command | None:
     except EntryError as error:
         raise NoOrder(str(error)) from None
     look = stage.look
-    return await stage.ask(ScheduleForm(entry, look.operator, lambda: stage.now, edited=edited, glyphs=look.glyphs))
+    form = ScheduleForm(entry, look.operator, lambda: stage.now, edited=edited, secrets=look.masked, glyphs=look.glyphs)
+    return await stage.ask(form)
 
 
 def _what(aim: Aim) -> str:

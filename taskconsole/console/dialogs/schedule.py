@@ -12,7 +12,7 @@ from taskconsole.console.views.schedules import instants
 from taskconsole.console.widgets.form import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from taskconsole.backends.commands import AddSchedule, EditSchedule
 
@@ -27,12 +27,20 @@ class ScheduleForm(Form["AddSchedule | EditSchedule"]):
         by: Who wants it.
         edited: It is there already: its name and queue stay.
         now: Seconds since the epoch, by Redis.
+        secrets: Globs of names whose values may be masked elsewhere.
     """
 
     def __init__(
-        self, entry: ScheduleEntry, by: str, now: Callable[[], float], *, edited: bool, glyphs: Glyphs = UNICODE
+        self,
+        entry: ScheduleEntry,
+        by: str,
+        now: Callable[[], float],
+        *,
+        edited: bool,
+        secrets: Sequence[str] = (),
+        glyphs: Glyphs = UNICODE,
     ) -> None:
-        self._before, self._by, self._edited, self._now = entry, by, edited, now
+        self._before, self._by, self._edited, self._now, self._secrets = entry, by, edited, now, secrets
         self._texts = {
             name: Field(getattr(entry, name), placeholder=hint, id=f"schedule-{name}")
             for name, hint in (
@@ -53,7 +61,7 @@ class ScheduleForm(Form["AddSchedule | EditSchedule"]):
 
     def result(self) -> AddSchedule | EditSchedule:
         """The command."""
-        return parse_schedule(self._entry(), self._before if self._edited else None, self._by)
+        return parse_schedule(self._entry(), self._before if self._edited else None, self._by, self._secrets)
 
     def meaning(self, result: AddSchedule | EditSchedule) -> str:  # noqa: ARG002 (the fields say it)
         """When it would fire next."""

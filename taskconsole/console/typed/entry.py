@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from taskconsole.model.signature import Signature
     from taskconsole.model.stats import TaskRow
 
-__all__ = ["Entry", "EntryError", "check_fit", "entry_of", "json_field", "parse"]
+__all__ = ["Entry", "EntryError", "check_fit", "check_secrets", "entry_of", "json_field", "parse"]
 
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -53,8 +53,7 @@ def parse(entry: Entry, secrets: Sequence[str] = ()) -> Enqueue:
         raise EntryError("task: needs a name" if not entry.bare else "task: needs the text of the payload")
     args: list[object] = json_field(entry.args, "args", list, 'array, like [1, "a"]') or []
     kwargs: dict[str, object] = json_field(entry.kwargs, "kwargs", dict, 'object, like {"n": 1}') or {}
-    if holds_mask([args, kwargs], secrets):
-        raise EntryError(f"{MASK} stands in the place of a secret: type it")
+    check_secrets([args, kwargs], secrets)
     if entry.bare and (args or kwargs):
         raise EntryError("bare payload: takes neither args nor kwargs")
     return Enqueue(
@@ -65,6 +64,16 @@ def parse(entry: Entry, secrets: Sequence[str] = ()) -> Enqueue:
         delay=_delay(entry.delay),
         bare=entry.bare,
     )
+
+
+def check_secrets(arguments: list[Any], secrets: Sequence[str]) -> None:
+    """Refuse what hides a secret elsewhere: it is not to be written in its place.
+
+    Raises:
+        EntryError: It stands where a secret of such a name (globs) should be.
+    """
+    if holds_mask(arguments, secrets):
+        raise EntryError(f"{MASK} stands in the place of a secret: type it")
 
 
 def check_fit(command: Enqueue, signatures: Sequence[Signature]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from taskconsole.backends.commands import AddSchedule, EditSchedule
-from taskconsole.console.typed.entry import EntryError, json_field
+from taskconsole.console.typed.entry import EntryError, check_secrets, json_field
 from taskconsole.errors import ScheduleError
 from taskconsole.model.definition import check_schedule_name, decode_definition, encode_definition
 from taskconsole.model.schedule import At, Cron, format_interval
@@ -84,13 +84,18 @@ def definition_of(entry: ScheduleEntry) -> Definition:
         raise EntryError(str(error)) from None
 
 
-def parse_schedule(entry: ScheduleEntry, before: ScheduleEntry | None, by: str) -> AddSchedule | EditSchedule:
+def parse_schedule(
+    entry: ScheduleEntry, before: ScheduleEntry | None, by: str, secrets: Sequence[str] = ()
+) -> AddSchedule | EditSchedule:
     """The command: a new schedule, or the fields that differ from those before.
+
+    What hides a secret elsewhere, as its name says by these globs, is not written in its place.
 
     Raises:
         EntryError: A field does not say what it should, or nothing differs.
     """
     definition = definition_of(entry)
+    check_secrets([list(definition.args), definition.kwargs], secrets)
     if not entry.queue:
         raise EntryError("queue: needs a name")
     if before is None:
