@@ -78,6 +78,7 @@ class FaultProxy:
         self._random = random.Random(seed)
         self._to_drop = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -117,10 +118,17 @@ class FaultProxy:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        # asyncio leaves the socket open of one that is being accepted when the server closes or the task is cancelled:
+        # only what we serve is cancelled, and the server closed when nobody is on the way in.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            self._reset_all()
+            for serving in self._serving:
+                serving.cancel()
+            await asyncio.wait(tasks)
         server.close()
         self._reset_all()
 
@@ -128,25 +136,31 @@ class FaultProxy:
         for writer in tuple(self._writers):
             _reset(writer)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.add(writer)
+        serving = asyncio.create_task(self._serve(reader, writer), name="serve")
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends = {writer}
         try:
             if not self.accept:
                 raise ConnectionRefusedError
             server_reader, server_writer = await self._connect()
-        except OSError:
-            _reset(writer)
-            return
-        ends = {writer, server_writer}
-        self._writers |= ends
-        try:
+            ends.add(server_writer)
+            self._writers |= ends
             async with asyncio.TaskGroup() as both_ways:
                 both_ways.create_task(self._pump("up", reader, server_writer, ends), name="up")
                 both_ways.create_task(self._pump("down", server_reader, writer, ends), name="down")
+        except OSError:
+            _reset(writer)
         finally:
-            self._writers -= ends
             for end in ends:
                 end.close()
+            # Whoever does not read keeps his end open: that one is reset when the proxy stops.
+            self._writers -= {end for end in ends if not end.transport.get_write_buffer_size()}
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._upstream.scheme == "unix":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
+from typing import NoReturn
 
 import pytest
 import redis
@@ -86,3 +89,27 @@ def test_refused_connections_end_at_once(proxy: FaultProxy) -> None:
 def test_a_url_keeps_password_and_database() -> None:
     assert FaultProxy("unix://:pw@/tmp/r.sock?db=3").url == "redis://:pw@127.0.0.1:0/0?db=3"
     assert FaultProxy("redis://u:pw@host:1/2").url == "redis://u:pw@127.0.0.1:0/2"
+
+
+@pytest.mark.parametrize("answering", [True, False])
+def test_stopping_it_closes_what_was_only_just_accepted(
+    server: PrivateServer, monkeypatch: pytest.MonkeyPatch, answering: bool
+) -> None:
+    async def unanswered(_: FaultProxy) -> NoReturn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    if not answering:
+        monkeypatch.setattr(FaultProxy, "_connect", unanswered)
+    for _ in range(20):
+        with ExitStack() as stack:
+            with FaultProxy(server.tcp_url) as proxy:
+                clients = [
+                    stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), 5)) for _ in range(10)
+                ]
+            for client in clients:
+                client.settimeout(5)
+                with suppress(ConnectionResetError):
+                    assert client.recv(1) == b""
+    # What was left open is a warning here, and so an error.
+    gc.collect()
