@@ -33,8 +33,11 @@ hypothesis.settings.load_profile("the same")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers of this file; keep the settings of whoever runs the tests out of them."""
-    # Under nohup and some runners hang-ups are ignored, and every program that a test starts would inherit that.
+    # Under nohup, behind `&` and with some runners these are ignored, and every program that a test starts would inherit
+    # that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Programs in a pseudo-terminal are to see its size, not that of the terminal the tests run in.
     os.environ.pop("COLUMNS", None)
     os.environ.pop("LINES", None)

@@ -53,6 +53,11 @@ def server_binary() -> Path:
     return bundled_server() or find_server()
 
 
+def allowing_debug() -> dict[str, str]:
+    """Directives with which the server under test carries out DEBUG: 7.0 and newer have to be told."""
+    return {"enable-debug-command": "yes"} if server_version(server_binary()) >= (7,) else {}
+
+
 def describe_server() -> str:
     """One line for the header of a test run."""
     if url := given_url():

@@ -32,6 +32,7 @@ from tests.servers import (
     ROOT,
     VARIABLE,
     PrivateServer,
+    allowing_debug,
     connect,
     given_url,
     server_binary,
@@ -716,8 +717,7 @@ def test_a_replica_that_serves_nothing_without_its_primary_is_still_told_of(doct
 
 
 def test_a_server_that_loads_is_told_of_and_not_taken_for_an_empty_one(doctor_of):
-    settings = {"enable-debug-command": "yes"} if server_version(server_binary()) >= (7,) else {}
-    doctor = doctor_of(settings=settings)
+    doctor = doctor_of(settings=allowing_debug())
     # Redis looks at its clients every 2 MB while it loads; the delay is in microseconds for each key.
     for n in range(30):
         doctor.raw.set(f"k{n}", os.urandom(1_048_576))

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -14,7 +15,7 @@ import redis
 
 from tests.console.test_terminal import restored
 from tests.proofs.live import LiveConsole
-from tests.servers import connect, given_url, wait_until
+from tests.servers import allowing_debug, connect, given_url, wait_until
 
 pytestmark = [
     pytest.mark.pty,
@@ -28,7 +29,7 @@ PATIENCE = 60
 
 @pytest.fixture
 def server(make_server):
-    return make_server(tcp=True, append_only=True)
+    return make_server(tcp=True, append_only=True, settings=allowing_debug())
 
 
 @pytest.fixture
@@ -115,21 +116,15 @@ def test_failed_over_to_a_replica(server, raw, console, make_server):
 
 
 def test_loading(server, raw, console):
-    raw.config_set("key-load-delay", 20_000)
-    raw.eval("for i = 1, 400 do redis.call('SET', 'filler' .. i, string.rep('x', 20000)) end", 0)
-    raw.config_set("appendonly", "no")
-    raw.save()
-    # A server that loads its own snapshot again says LOADING meanwhile.
-    loading = threading.Thread(target=reload_slowly, args=(server,), daemon=True)
-    loading.start()
-    says(console, "loading", "LOADING", "STALE", "DISCONNECTED")
-    loading.join(60)
+    # Redis looks at its clients every 2 MB while it loads; the delay is in microseconds for each key.
+    for n in range(30):
+        raw.set(f"filler{n}", os.urandom(1_048_576))
+    raw.config_set("key-load-delay", 100_000)
+    with ThreadPoolExecutor() as aside, closing(server.client(socket_timeout=60)) as loader:
+        loading = aside.submit(loader.execute_command, "DEBUG", "RELOAD")
+        says(console, "Redis is loading the dataset")
+        loading.result(60)
     live(console)
-
-
-def reload_slowly(server):
-    with closing(server.client(socket_timeout=60)) as client, contextlib.suppress(redis.RedisError):
-        client.execute_command("DEBUG", "RELOAD", "NOSAVE")
 
 
 def test_an_acl_changed_while_looking(server, raw, tmp_path):
