@@ -123,6 +123,46 @@ class RedisUrl:
         return self.tls and wanted != "required"
 
     @property
+    def public(self) -> str:
+        """The same URL without its passwords: whoever types it is told that one is missing."""
+        parts = urlsplit(self.text)
+        login, _, hosts = parts.netloc.rpartition("@")
+        user = login.partition(":")[0]
+        query = urlencode([(name, value) for name, value in parse_qsl(self.query) if name not in SECRETS])
+        return f"{parts.scheme}://{user}{'@' * bool(user)}{hosts}{parts.path}{'?' * bool(query)}{query}"
+
+    @property
+    def redis_cli(self) -> tuple[str, ...]:
+        """What redis-cli is told to meet the same server; passwords are asked for.
+
+        Where the server is named by others, and may be another one next time, the place is left to be filled in:
+        redis-cli would take this machine's own.
+        """
+        asked = parse_qs(self.query)
+        words: list[str] = []
+        match self.kind:
+            case Kind.SOCKET:
+                words += ["-s", self.address]
+            case Kind.SERVER:
+                host, port = self.places[0]
+                words += ["-h", host] if host not in {"localhost", "127.0.0.1"} else []
+                words += ["-p", str(port)] if port != 6379 else []
+            case _:
+                words += ["-h", "HOST", "-p", "PORT"]
+        database = asked.get("db", [self.database])[0]
+        words += ["-n", database] if database != "0" else []
+        if self.tls:
+            words += ["--tls"]
+            for name, option in (("ssl_ca_certs", "--cacert"), ("ssl_certfile", "--cert"), ("ssl_keyfile", "--key")):
+                words += [option, asked[name][0]] if name in asked else []
+            words += ["--insecure"] if self.unverified else []
+        user, _, password = urlsplit(self.text).netloc.rpartition("@")[0].partition(":")
+        user = unquote(user) or asked.get("username", [""])[0]
+        words += ["--user", user] if user else []
+        words += ["--askpass"] if password or "password" in asked else []
+        return tuple(words)
+
+    @property
     def address(self) -> str:
         """What may be shown of it: `host:port/db`, `mymaster/0 by Sentinel host:port +2`, the path of the socket."""
         if self.kind is Kind.SOCKET:

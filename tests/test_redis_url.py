@@ -68,3 +68,25 @@ def test_the_master_and_the_sentinels_each_get_their_own_login():
 def test_every_password_in_a_url_is_known_as_a_secret():
     url = "rediss+sentinel://u:a%40b@h,g/m?sentinel_password=c%40d&ssl_password=e&ssl_keyfile=k.pem"
     assert secrets_in(url) == {"a%40b", "a@b", "c@d", "e"}
+
+
+@pytest.mark.parametrize(
+    ("url", "public", "redis_cli"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0", ""),
+        ("redis://:pw@h:7/3", "redis://h:7/3", "-h h -p 7 -n 3 --askpass"),
+        ("redis://u%40x:pw@h", "redis://u%40x@h", "-h h --user u@x --askpass"),
+        ("redis://h/0?password=pw&db=4", "redis://h/0?db=4", "-h h -n 4 --askpass"),
+        ("rediss://h?ssl_ca_certs=ca.pem", "rediss://h?ssl_ca_certs=ca.pem", "-h h --tls --cacert ca.pem"),
+        ("rediss://h?ssl_cert_reqs=none", "rediss://h?ssl_cert_reqs=none", "-h h --tls --insecure"),
+        ("unix://u:pw@/r.sock?db=2", "unix://u@/r.sock?db=2", "-s /r.sock -n 2 --user u --askpass"),
+        ("redis+sentinel://:pw@a:1,b/m/2", "redis+sentinel://a:1,b/m/2", "-h HOST -p PORT -n 2 --askpass"),
+        ("redis+cluster://a:1,b", "redis+cluster://a:1,b", "-h HOST -p PORT"),
+    ],
+)
+def test_a_url_can_be_told_to_a_shell_without_its_password(url, public, redis_cli):
+    parsed = RedisUrl.parse(url)
+
+    assert parsed.public == public
+    assert " ".join(parsed.redis_cli) == redis_cli
+    assert RedisUrl.parse(public).address == parsed.address

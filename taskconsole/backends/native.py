@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from taskconsole.config import Settings
     from taskconsole.model.detail import TaskDetail
     from taskconsole.model.failure import Failures
+    from taskconsole.model.reach import Reach
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.search import Progress, Search
     from taskconsole.model.server import ServerDetail
@@ -67,11 +68,19 @@ class NativeBackend:
         settings: Where Redis is.
         queues: Queues to show even when nobody has registered them.
         read_only: Refuse every command, and send nothing that writes or publishes.
+        reach: What a command that is suggested has to be told to meet this Redis.
     """
 
     name = "taskconsole"
 
-    def __init__(self, settings: Settings, queues: tuple[str, ...] = (), *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        queues: tuple[str, ...] = (),
+        *,
+        read_only: bool = False,
+        reach: Reach | None = None,
+    ) -> None:
         self.settings, self.address = settings, settings.address
         self.read_only = read_only
         self.can = Can.EVENTS | Can.SCHEDULES if read_only else ~Can.READ
@@ -83,7 +92,9 @@ class NativeBackend:
         self._reading, self._tasks = ReadingStore(self._names), TaskStore(self._names)
         self._windows, self._logs = Windows(self._names, self._all), EventLogs(self._names, self._all)
         self._extra = {check_queue_name(name) for name in queues}
-        self._overviews = OverviewReader(self._names, settings, self._read.run_all, self._extra, self._read.nodes)
+        self._overviews = OverviewReader(
+            self._names, settings, self._read.run_all, self._extra, self._read.nodes, reach
+        )
         self._known: list[str] = []
         self._offset = 0.0
 

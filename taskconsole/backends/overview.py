@@ -30,6 +30,7 @@ from taskconsole.backends.rows import (
 from taskconsole.errors import StoreError, StoreNotReady, TaskconsoleError, WrongType
 from taskconsole.model.histogram import percentile
 from taskconsole.model.queue_rules import DEATHS, OVERDUE, POISON_LATELY
+from taskconsole.model.reach import BY_ITSELF
 from taskconsole.model.state import State
 from taskconsole.model.stats import Overview, QueueStats
 from taskconsole.store.keys import DEFAULT_QUEUE
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from taskconsole.config import Settings
+    from taskconsole.model.reach import Reach
     from taskconsole.model.stats import ServerInfo, TaskRow
     from taskconsole.store.call import Call, Place
     from taskconsole.store.keys import Keys, Namespace
@@ -148,6 +150,7 @@ class OverviewReader:
         run_all: Carries out calls in one round trip; a refused one yields its error.
         extra: Queues to show even when nobody has registered them.
         nodes: Tells the nodes of a cluster; none of a single server.
+        reach: What a suggested command has to be told to meet this Redis.
     """
 
     def __init__(
@@ -157,11 +160,12 @@ class OverviewReader:
         run_all: Callable[[list[Call[Any]]], list[Any]],
         extra: Iterable[str],
         nodes: Callable[[], Sequence[Place]] = tuple,
+        reach: Reach | None = None,
     ) -> None:
         self._names, self._settings, self._run_all = names, settings, run_all
         self._extra = frozenset(extra)
         self._reading = ReadingStore(names)
-        self._tell_nodes = nodes
+        self._tell_nodes, self._reach = nodes, reach or BY_ITSELF
         self._nodes: tuple[ServerInfo, ...] = ()
         self._server: ServerInfo | None = None
         self._server_read = 0.0
@@ -206,6 +210,7 @@ class OverviewReader:
             nodes=self._nodes,
             trouble=trouble,
             trouble_key=self._names.queues if trouble else "",
+            reach=self._reach,
         )
 
     def server_alone(self) -> Overview:
@@ -221,7 +226,13 @@ class OverviewReader:
         if isinstance(now, TaskconsoleError):
             raise now
         return Overview(
-            at=now, server=server, queues=(), rtt=time.monotonic() - began, commands=self._cost, nodes=self._nodes
+            at=now,
+            server=server,
+            queues=(),
+            rtt=time.monotonic() - began,
+            commands=self._cost,
+            nodes=self._nodes,
+            reach=self._reach,
         )
 
     def greet(self) -> ServerInfo:

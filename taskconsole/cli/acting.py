@@ -355,4 +355,5 @@ def undo_token(applied: Applied) -> str | None:
 def say_undo(applied: Applied) -> None:
     """How to take it back."""
     if applied.undo is not None:
-        say(f"taskconsole undo {applied.undo.token} takes it back, for ten minutes")
+        line = target_of(click.get_current_context()).typed(f"taskconsole undo {applied.undo.token}")
+        say(f"{line} takes it back, for ten minutes")

@@ -49,7 +49,9 @@ def open_backend(target: Target, *queues: str, writes: bool = False) -> Iterator
     """
     from taskconsole.backends.native import NativeBackend
 
-    with contextlib.closing(NativeBackend(target.settings(writes=writes), (*target.queues(), *queues))) as backend:
+    settings = target.settings(writes=writes)
+    extra = (*target.queues(), *queues)
+    with contextlib.closing(NativeBackend(settings, extra, reach=target.reach(settings.url))) as backend:
         yield backend
 
 

@@ -195,7 +195,8 @@ def root(
     )
     if embedded:
         return show_embedded(target.prefix or "", look)
-    return show(target.settings(), look, queues=target.queues())
+    settings = target.settings()
+    return show(settings, look, queues=target.queues(), reach=target.reach(settings.url))
 
 
 def call(arguments: Sequence[str] | None = None) -> int:

@@ -622,4 +622,5 @@ def _warn_unwatched(backend: NativeBackend, queues: Iterable[str]) -> None:
 
 
 def _say_unwatched(queue: str) -> None:
-    say(f"nobody fires the schedules of {queue}: start a worker for it, or `taskconsole scheduler -q {queue}`")
+    line = target_of(click.get_current_context()).typed(f"taskconsole scheduler -q {quoted(queue)}")
+    say(f"nobody fires the schedules of {queue}: start a worker for it, or `{line}`")

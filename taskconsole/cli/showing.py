@@ -17,7 +17,7 @@ import click
 from taskconsole.cli.output import say, write_line
 from taskconsole.cli.parameters import Seconds
 from taskconsole.cli.reading import print_status
-from taskconsole.cli.target import is_terminal
+from taskconsole.cli.target import is_terminal, reach_by
 from taskconsole.model.phrase import quoted
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from taskconsole.cli.crew import ChildWorker
     from taskconsole.config import Settings
     from taskconsole.console.context import Context
+    from taskconsole.model.reach import Reach
     from taskconsole.settings_file import NamedContext
 
 __all__ = ["Look", "demo", "show", "show_embedded"]
@@ -73,10 +74,10 @@ def _no_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[str, ...] = ()) -> int:
+def show(settings: Settings, look: Look, *, reach: Reach, offer: str = OFFER, queues: tuple[str, ...] = ()) -> int:
     """The console; one reading in plain text where there is no terminal for it.
 
-    `queues` are looked at even when Redis has never heard of them.
+    `queues` are looked at even when Redis has never heard of them; `reach` is what suggested commands are told.
 
     Raises:
         StoreUnavailable: No terminal, and no Redis. With a terminal the console says so itself.
@@ -104,7 +105,7 @@ def show(settings: Settings, look: Look, *, offer: str = OFFER, queues: tuple[st
     with _recorder(look.record) as recorder:
         taped = _taped(recorder)
         return run_console(
-            taped(lambda: NativeBackend(settings, queues, read_only=look.read_only)),
+            taped(lambda: NativeBackend(settings, queues, read_only=look.read_only, reach=reach)),
             address=settings.address,
             read_only=look.read_only,
             ascii_only=look.ascii_only,
@@ -165,7 +166,9 @@ def _context_of(
         return Settings(url=named.read_url(), prefix=named.prefix)
 
     def connect() -> Backend:
-        return NativeBackend(settings_now(), named.queues, read_only=read_only or named.read_only)
+        settings = settings_now()
+        reach = reach_by(settings.url, "-C", named.name)
+        return NativeBackend(settings, named.queues, read_only=read_only or named.read_only, reach=reach)
 
     def start_worker(app: str, queue: str, tell: Callable[[str], object]) -> ChildWorker:
         return starter(settings_now())(app, queue, tell)
@@ -222,7 +225,8 @@ def show_embedded(prefix: str, look: Look) -> int:
         with leaving_in_order(), EmbeddedRedis() as server:
             try:
                 say(f"a Redis for this session at {server.url}")
-                return show(Settings(url=server.url, prefix=prefix), look, offer="")
+                reach = reach_by(server.url, "-u", server.url, *(["--prefix", prefix] if prefix else []))
+                return show(Settings(url=server.url, prefix=prefix), look, reach=reach, offer="")
             finally:
                 # The console's event loop has put the signals back to what kills us.
                 ignore_signals()
@@ -268,7 +272,7 @@ def _play(url: str, directory: object, seconds: float | None, look: Look, *, pla
     over = threading.Event()
     if seconds is not None:
         _end_after(seconds, over)
-    code = show(settings, replace(look, app="taskconsole.demo.tasks:app"), offer="")
+    code = show(settings, replace(look, app="taskconsole.demo.tasks:app"), reach=reach_by(url, "-u", url), offer="")
     return 0 if over.is_set() else code
 
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskconsole.config import Settings
+    from taskconsole.model.reach import Reach
     from taskconsole.settings_file import NamedContext, SettingsFile
 
-__all__ = ["Target", "secrets_of", "target_of", "target_options"]
+__all__ = ["Target", "reach_by", "secrets_of", "target_of", "target_options"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -126,6 +127,31 @@ class Target:
         prefix = self.prefix if self.prefix is not None or context is None else context.prefix
         return Settings(url=check_url(url_from_environment(url)), prefix=prefix or "")
 
+    def reach(self, url: str) -> Reach:
+        """What the next command has to be told to meet the Redis at `url`, which is this one's."""
+        return reach_by(url, *self._own_words())
+
+    def typed(self, line: str) -> str:
+        """A command of ours as the next shell has to have it, to meet the same Redis."""
+        from taskconsole.model.reach import Reach
+
+        return Reach(ours=self._own_words()).typed(line)
+
+    def _own_words(self) -> tuple[str, ...]:
+        """What was said about the server; the environment and `config.toml` say the same to the next command."""
+        from taskconsole.redis_url import RedisUrl
+
+        words: list[str] = []
+        if self.url_flag is not None:
+            words += ["-u", RedisUrl.parse(self.url_flag).public]
+        elif self.url_file is not None:
+            words += ["--url-file", self.url_file]
+        elif self.context_name is not None:
+            words += ["-C", self.context_name]
+        if self.prefix is not None:
+            words += ["--prefix", self.prefix]
+        return tuple(words)
+
     def refuse_if_read_only(self, *, named: bool = False) -> None:
         """Let a command that writes go no further in a context that is only looked at.
 
@@ -154,6 +180,14 @@ class Target:
         if not self._warned and secrets_of(url):
             self._warned = True
             say("the password in --url shows in `ps`: put the URL into TASKCONSOLE_URL or --url-file (mode 0600)")
+
+
+def reach_by(url: str, *words: str) -> Reach:
+    """What commands have to be told to meet the Redis at `url`: ours these words, redis-cli its place."""
+    from taskconsole.model.reach import Reach
+    from taskconsole.redis_url import RedisUrl
+
+    return Reach(ours=words, redis_cli=RedisUrl.parse(url).redis_cli)
 
 
 def secrets_of(url: str) -> set[str]:

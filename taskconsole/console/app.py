@@ -341,7 +341,7 @@ class Console(App[int]):
         text, what = self.desk.view.copied()
         found = [(what, text)] if text else []
         found += self.desk.view.copies()
-        found += command_lines(self.desk.view.ACTIONS, self.desk.view.aim, self.look.operator)
+        found += command_lines(self.desk.view.ACTIONS, self.desk.view.aim, self.look.operator, self.desk.view.reach)
         options = [Option(name, text[:400]) for name, text in found]
 
         def copy(index: int | None) -> None:

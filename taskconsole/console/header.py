@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from taskconsole.console.actions import Action
     from taskconsole.console.columns.queues import QueueRow
     from taskconsole.console.look import Look
+    from taskconsole.model.reach import Reach
 
 __all__ = ["details", "fix_line", "footer", "header", "summary", "tab_at", "tabs", "verdict_line"]
 
@@ -121,13 +122,15 @@ def details(
     now: float,
     width: int,
     look: Look,
+    reach: Reach,
 ) -> tuple[Line, ...]:
     """The selected queue: its trend in figures, why it is as it is, and what to do next."""
     glyphs = row.glyphs
     queue = row.stats
     if row.stale:
         return (((" figures are old: not judged", Tone.QUIET),),)
-    why, then = explain(queue, now, row.growth, read_only=look.read_only, hires=look.crew.start is not None)
+    hires = look.crew.start is not None
+    why, then = explain(queue, now, row.growth, read_only=look.read_only, hires=hires, reach=reach)
     parts = (f"{count(queue.pending)} now", per_minute(row.growth), flow(queue))
     figures = "  ".join(part for part in parts if part)
     # Always as wide, so that the bars behind it stand still.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from taskconsole.console.actions import Action
     from taskconsole.console.aim import Aim
+    from taskconsole.model.reach import Reach
 
 __all__ = ["command_lines"]
 
@@ -20,7 +21,7 @@ ASKED = {*DETAILS, *WHOLE, "hire"}
 """What cannot be spelled before more has been typed."""
 
 
-def command_lines(actions: Iterable[Action], aim: Aim, operator: str) -> list[tuple[str, str]]:
+def command_lines(actions: Iterable[Action], aim: Aim, operator: str, reach: Reach) -> list[tuple[str, str]]:
     """(label, command line) of each action that can be done to it and that one line says."""
     found = []
     for action in actions:
@@ -31,5 +32,5 @@ def command_lines(actions: Iterable[Action], aim: Aim, operator: str) -> list[tu
         except NoOrder:
             continue
         if line:
-            found.append((f"{action.label} as a command", line))
+            found.append((f"{action.label} as a command", reach.typed(line)))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from taskconsole.model.reach import BY_ITSELF, Reach
 from taskconsole.model.state import QueueState, State
 
 __all__ = ["Overview", "Pause", "QueueStats", "ServerInfo", "TaskRow", "WorkerInfo"]
@@ -165,6 +166,8 @@ class Overview:
     """Why the names of the queues cannot be read; empty when they can."""
     trouble_key: str = ""
     """The key that holds something else then."""
+    reach: Reach = BY_ITSELF
+    """What a command has to be told to meet this server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ def judge(overview: Overview, *, local_time: float | None = None) -> list[Verdic
     for queue in overview.queues:
         found += judge_queue(queue, overview.at)
     pending = {queue.name: queue.pending for queue in overview.queues}
+    found = [replace(verdict, fix=overview.reach.typed(verdict.fix)) for verdict in found]
     return sorted(found, key=lambda v: (_RANK[v.level], -pending.get(v.queue, 0), v.queue, _ORDER[v.rule]))
 
 

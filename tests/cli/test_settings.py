@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 
 import pytest
 
@@ -88,7 +89,9 @@ def test_the_files_own_choice_is_not_for_apps(config, monkeypatch):
 )
 def test_the_console_looks_as_the_file_says(config, cli, monkeypatch, arguments, look):
     seen = []
-    monkeypatch.setattr("taskconsole.cli.showing.show", lambda *given, queues: seen.append((given[1], queues)) or 0)
+    monkeypatch.setattr(
+        "taskconsole.cli.showing.show", lambda *given, queues, **_: seen.append((given[1], queues)) or 0
+    )
     config(
         one("redis://h/1", read_only=True, queues=["a"])
         + one("redis://h/2", "other")
@@ -300,3 +303,29 @@ def test_a_target_without_a_file_has_no_context():
     assert target().queues() == ()
     with pytest.raises(ConfigError, match="no context 'x'"):
         target(context_name="x").settings()
+
+
+@pytest.fixture
+def paused(cli, store_url, monkeypatch, config):
+    """A paused queue, which no server by default has: the environment leads nowhere."""
+    cli("-u", store_url, "--prefix", "tc:", "pause", "mail")
+    monkeypatch.setenv("TASKCONSOLE_URL", "unix:///nowhere/redis.sock")
+    config(one(store_url, prefix="tc:"))
+
+
+@pytest.mark.parametrize(
+    "given", [["-u", "URL", "--prefix", "tc:"], ["--url-file", "FILE", "--prefix", "tc:"], ["-C", "here"]], ids=str
+)
+def test_a_remedy_and_an_undo_meet_the_server_they_were_told_for(cli, store_url, tmp_path, paused, given):
+    file = tmp_path / "url file"
+    file.write_text(store_url)
+    file.chmod(0o600)
+    given = [{"URL": store_url, "FILE": str(file)}.get(word, word) for word in given]
+
+    fix = next(v["fix"] for v in json.loads(cli(*given, "doctor", "--json").out)["verdicts"] if v["rule"] == "paused")
+    done = cli(*shlex.split(fix)[1:])
+    line = next(part for part in done.err.split("taskconsole: ") if "takes it back" in part)
+    undone = cli(*shlex.split(line.partition(" takes it back")[0])[1:])
+
+    assert done.code == undone.code == 0
+    assert "paused" in {v["rule"] for v in json.loads(cli(*given, "doctor", "--json").out)["verdicts"]}

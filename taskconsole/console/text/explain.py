@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from taskconsole.console.text.format import age, count, duration, rate
 from taskconsole.console.text.safe import safe
+from taskconsole.model.reach import BY_ITSELF, Reach
 from taskconsole.model.state import QueueState
 from taskconsole.model.verdict import quoted
 
@@ -21,7 +22,13 @@ NAME_LIMIT = 60
 
 
 def explain(
-    queue: QueueStats, now: float, growth: float | None, *, read_only: bool, hires: bool = False
+    queue: QueueStats,
+    now: float,
+    growth: float | None,
+    *,
+    read_only: bool,
+    hires: bool = False,
+    reach: Reach = BY_ITSELF,
 ) -> tuple[str, str]:
     """Why the queue is as it is, and what to do next; `hires` when a key of this console starts a worker."""
     match queue.state:
@@ -29,7 +36,7 @@ def explain(
             return safe(queue.trouble, 300), "look at the key with redis-cli TYPE, then rename or delete it"
         case QueueState.NO_WORKERS | QueueState.QUIET:
             start = "W starts one here; or" if hires and not read_only else "start one:"
-            return _unclaimed(queue), f"{start} {worker_command(queue.name)}"
+            return _unclaimed(queue), f"{start} {reach.typed(worker_command(queue.name))}"
         case QueueState.PAUSED:
             reason = queue.paused.reason if queue.paused else ""
             why = f"paused {_paused_by(queue, now)}" + (f": {safe(reason, 200)}" if reason else "")

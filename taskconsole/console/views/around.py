@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from taskconsole.console.columns.queues import QueueRow
     from taskconsole.console.feed.queries import Around
     from taskconsole.console.look import Look
+    from taskconsole.model.reach import Reach
     from taskconsole.model.schedule_info import ScheduleInfo
     from taskconsole.model.stats import TaskRow, WorkerInfo
     from taskconsole.model.verdict import Verdict
@@ -41,10 +42,16 @@ class _Due:
 
 
 def why_lines(
-    row: QueueRow, trail: Sequence[int], verdicts: Iterable[Verdict], now: float, width: int, look: Look
+    row: QueueRow,
+    trail: Sequence[int],
+    verdicts: Iterable[Verdict],
+    now: float,
+    width: int,
+    look: Look,
+    reach: Reach,
 ) -> list[Line]:
     """What is wrong with the queue, on what evidence; then its figures, and what to do next."""
-    told = header.details(row, trail, now, width, look)
+    told = header.details(row, trail, now, width, look, reach)
     if row.stale:
         return list(told)
     figures, why, then = told

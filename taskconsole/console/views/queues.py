@@ -120,7 +120,7 @@ class QueuesView(TableView[QueueRow]):
     def about(self, row: QueueRow, width: int) -> Sequence[Line]:
         """Its trend in figures, why it is as it is, and what to do next."""
         trail = self._trails.points(row.stats.name)
-        return header.details(row, trail, self.now, width, self.look)
+        return header.details(row, trail, self.now, width, self.look, self.reach)
 
     @property
     def about_height(self) -> int:
@@ -166,7 +166,7 @@ class QueuesView(TableView[QueueRow]):
     def _why(self, row: QueueRow, width: int) -> list[Line]:
         overview = self.link.overview
         found = [] if overview is None or row.stale else [v for v in judge(overview) if v.queue == row.stats.name]
-        return why_lines(row, row.trend, found, self.now, width, self.look)
+        return why_lines(row, row.trend, found, self.now, width, self.look, self.reach)
 
     def on_resize(self) -> None:
         """More room is another question."""

@@ -16,6 +16,7 @@ from taskconsole.console.messages import Ask, Go, Say
 from taskconsole.console.place import Place
 from taskconsole.console.secrets import concealed
 from taskconsole.console.text.safe import safe
+from taskconsole.model.reach import BY_ITSELF, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +107,11 @@ class View(Widget):
         if place != self.place:
             self.answer = None
         self.place = place
+
+    @property
+    def reach(self) -> Reach:
+        """What a command has to be told to meet the server that is looked at."""
+        return BY_ITSELF if self.link.overview is None else self.link.overview.reach
 
     def show_link(self, link: Link) -> None:
         """A newer snapshot."""
