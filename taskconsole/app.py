@@ -110,6 +110,8 @@ class RegisteredTask(Generic[P, R]):
         if run_after is not None:
             options = replace(options, due=_due(run_after))
         if priority is not None:
+            if not isinstance(priority, int):
+                raise ConfigError(f"priority={priority!r}: a whole number; above 0 is next to run")
             options = replace(options, next_to_run=priority > 0)
         return RegisteredTask(self.app, self.handler, options)
 
@@ -402,9 +404,11 @@ class App:
 def _due(run_after: RunAfter) -> str:
     if isinstance(run_after, dt.datetime):
         if run_after.tzinfo is None:
-            raise ConfigError(f"run_after={run_after!r} has no time zone: pass an aware datetime")
+            raise ConfigError(f"run_after={run_after!r} has no time zone: write datetime.now(UTC) or replace(tzinfo=…)")
         return f"{run_after.timestamp():.6f}"
     seconds = run_after.total_seconds() if isinstance(run_after, dt.timedelta) else run_after
+    if not isinstance(seconds, int | float):
+        raise ConfigError(f"run_after={run_after!r}: write timedelta(minutes=5), seconds, or an aware datetime")
     if not seconds >= 0 or math.isinf(seconds):
         raise ConfigError(f"run_after={run_after!r}: seconds from now, 0 or more")
     return f"+{seconds:.6f}"

@@ -319,9 +319,13 @@ class _Merger:
 
 def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
     """Runs of parcels that can share a call, at most 1,000 each, in order."""
+    if isinstance(parcels, Parcel):
+        raise TypeError("enqueue_many takes several: write enqueue_many([task.call(…), …]), or task.enqueue(…) for one")
     batch: list[Parcel] = []
     queue, delayed, next_to_run = "", False, False
     for parcel in parcels:
+        if not isinstance(parcel, Parcel):
+            raise TypeError(f"enqueue_many takes what task.call(…) gives, not a {type(parcel).__qualname__}")
         if (
             len(batch) >= MAX_BATCH
             or parcel.queue != queue

@@ -63,6 +63,8 @@ class RedisUrl:
         Raises:
             ConfigError: It names no Redis in a way we understand; the message holds no password.
         """
+        if not isinstance(url, str):
+            raise ConfigError(f"bad Redis URL: a text is needed, not {type(url).__qualname__}, such as {_EXAMPLE}")
         try:
             parts = urlsplit(url)
             netloc = parts.netloc

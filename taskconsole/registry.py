@@ -160,6 +160,10 @@ def make_handler(
     shown: str = name or getattr(function, "__name__", "") or repr(function)
     if not callable(function):
         raise ConfigError(f"{function!r} is not a function")
+    if not isinstance(retries, int) or not isinstance(max_redeliveries, int):
+        raise ConfigError(f"task {shown!r}: retries and max_redeliveries are whole numbers, such as retries=5")
+    if timeout is not None and not isinstance(timeout, int | float):
+        raise ConfigError(f"task {shown!r}: timeout={timeout!r}: seconds, such as timeout=30, or None")
     if retries < 0 or max_redeliveries < 1:
         raise ConfigError(f"task {shown!r}: retries is 0 or more, max_redeliveries 1 or more")
     if timeout is not None and not timeout > 0:

@@ -341,3 +341,39 @@ def test_the_prefix_is_in_front_of_every_key(store_url, raw):
     keys = {key.decode() for key in raw.keys("*")}  # the database is the test's own
     assert {"team:mail", "team:taskconsole:queues", "{team:mail}:delayed"} <= keys
     assert all(key.startswith(("team:", "{team:")) for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda app, work: app.enqueue_many(work.call("a")), r"enqueue_many\(\[task.call\(…\), …\]\)"),
+        (lambda app, work: app.enqueue_many([work]), r"takes what task.call\(…\) gives, not a RegisteredTask"),
+        (lambda app, work: app.enqueue_many([(work, "a")]), r"task.call\(…\) gives, not a tuple"),
+        (lambda app, work: asyncio.run(app.aenqueue_many([work])), r"task.call\(…\) gives, not a RegisteredTask"),
+    ],
+)
+def test_enqueue_many_says_what_it_takes(app, raw, mistake, said):
+    @app.task
+    def work(text: str) -> None: ...
+
+    with pytest.raises(TypeError, match=said):
+        mistake(app, work)
+    assert raw.llen("task_queue") == 0
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda app: app.task(lambda: None).using(run_after="5m"), r"run_after='5m': write timedelta\(minutes=5\)"),
+        (lambda app: app.task(lambda: None).using(run_after=dt.datetime(2027, 1, 1)), r"datetime.now\(UTC\)"),  # noqa: DTZ001
+        (lambda app: app.task(lambda: None).using(priority="high"), "priority='high': a whole number"),
+        (lambda app: app.task(lambda: None).using(queue_name=5), "a queue name is a text, not 5"),
+        (lambda app: app.task(retries="3")(lambda: None), "whole numbers, such as retries=5"),
+        (lambda app: app.task(timeout="30")(lambda: None), "timeout='30': seconds, such as timeout=30"),
+        (lambda app: app.task(queue=5), "a queue name is a text, not 5"),
+        (lambda app: App(5), "a text is needed, not int, such as redis://localhost:6379/0"),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_told_with_what_to_write(app, mistake, said):
+    with pytest.raises(ConfigError, match=said):
+        mistake(app)

@@ -27,7 +27,7 @@ NARRATE = 2.0
 @click.command(short_help="One task in full.")
 @target_options
 @click.argument("queue")
-@click.argument("state", type=click.Choice(STATES))
+@click.argument("state", type=click.Choice(STATES), metavar="STATE")
 @click.argument("task_id", metavar="ID")
 @reveal_option
 @json_option
@@ -36,6 +36,7 @@ def task(context: click.Context, /, *, queue: str, state: str, task_id: str, rev
     """Show the task of QUEUE that is in STATE and has this ID, or whose whole payload is the text ID.
 
     What has happened to it, how its attempts ended, and the first 64 KB of its payload. Ends with 1 when there is none.
+    STATE is pending, delayed, active, done or dead.
     """
     from taskconsole.model.search import Search
     from taskconsole.model.state import State

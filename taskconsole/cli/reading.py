@@ -148,7 +148,7 @@ def _remark(queue: QueueStats) -> str:
 @click.command(short_help="The tasks of a queue in one state.")
 @target_options
 @click.argument("queue")
-@click.argument("state", type=click.Choice(STATES))
+@click.argument("state", type=click.Choice(STATES), metavar="STATE")
 @click.option("--offset", type=click.IntRange(0, 10**9), default=0, show_default=True)
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @reveal_option
@@ -157,7 +157,10 @@ def _remark(queue: QueueStats) -> str:
 def tasks(
     context: click.Context, /, *, queue: str, state: str, offset: int, limit: int, reveal: bool, wants_json: bool
 ) -> int:
-    """Show the tasks of QUEUE that are in STATE: the next to run, the soonest due or the newest dead first."""
+    """Show the tasks of QUEUE that are in STATE: the next to run, the soonest due or the newest dead first.
+
+    STATE is pending, delayed, active, done or dead.
+    """
     from taskconsole.model.state import State
 
     curtain = curtain_of(context, reveal=reveal)
@@ -271,7 +274,13 @@ def _looked(found: Failures, shown: int) -> str:
     """How much of the truth the groups are."""
     if not found.groups:
         return "no failed tasks"
-    groups = f"{shown:,} of {len(found.groups):,} groups" if shown < len(found.groups) else f"{shown:,} groups"
+    groups = (
+        f"{shown:,} of {len(found.groups):,} groups"
+        if shown < len(found.groups)
+        else "1 group"
+        if shown == 1
+        else f"{shown:,} groups"
+    )
     if found.looked < found.total:
         return f"{groups}; counts are lower bounds: looked at the newest {found.looked:,} of {found.total:,} dead tasks"
     return f"{groups}; all {found.total:,} dead tasks were looked at"

@@ -224,7 +224,7 @@ def _ended_by(error: BaseException, target: Target) -> int:
             _say_safely(str(error), target)
             return error.exit_code
         case click.ClickException():
-            _say_safely(error.format_message(), target)
+            _say_safely(" ".join(error.format_message().split()), target)
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
             return 130

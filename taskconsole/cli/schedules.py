@@ -15,6 +15,7 @@ from taskconsole.cli.operator import operator_name
 from taskconsole.cli.output import say, write_json, write_line
 from taskconsole.cli.reading import json_option, open_backend
 from taskconsole.cli.target import is_terminal, target_of, target_options
+from taskconsole.model.phrase import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -622,5 +623,5 @@ def _warn_unwatched(backend: NativeBackend, queues: Iterable[str]) -> None:
 
 
 def _say_unwatched(queue: str) -> None:
-    line = target_of(click.get_current_context()).typed(f"taskconsole scheduler -q {quoted(queue)}")
+    line = target_of(click.get_current_context()).typed(f"taskconsole --headless scheduler -q {quoted(queue)}")
     say(f"nobody fires the schedules of {queue}: start a worker for it, or `{line}`")

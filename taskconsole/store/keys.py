@@ -71,6 +71,8 @@ def check_queue_name(name: str) -> str:
     Raises:
         ConfigError: It is empty, too long, holds braces or control characters, or would collide with our keys.
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"a queue name is a text, not {name!r}")
     if not name:
         raise ConfigError("a queue name is empty")
     if len(name) > MAX_QUEUE_NAME:

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from taskconsole import __version__
-from taskconsole.errors import AccessDenied, StoreError, StoreFull, StoreNotReady, TaskconsoleError
+from taskconsole.errors import AccessDenied, ConfigError, StoreError, StoreFull, StoreNotReady, TaskconsoleError
 from taskconsole.model.signature import encode_signatures
 from taskconsole.store.call import command
 from taskconsole.store.keys import Namespace
@@ -439,8 +439,14 @@ def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> Worker:
         loop: `auto` (uvloop where it is installed), `uvloop` or `asyncio`.
 
     Raises:
+        ConfigError: This is not the main thread.
         TaskconsoleError: It could not start, or Redis no longer lets it work.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise ConfigError(
+            "a worker is stopped by signals, which only the main thread gets: run it there, "
+            "or start `taskconsole --headless worker` as a process of its own"
+        )
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         return runner.run(_main(worker))
 

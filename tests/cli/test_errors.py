@@ -248,3 +248,26 @@ def test_ctrl_c_ends_with_130_and_no_traceback(store_url, raw):
 
     assert process.returncode == 130
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("./shop/tasks.py", "e.g. -A shop.tasks:app"),
+        ("shop.py:app", "a module is named without .py: -A shop:app"),
+        ("nosuchmodule:app", "it was looked for in "),
+    ],
+)
+def test_an_app_that_is_not_found_is_told_with_how_to_name_it(cli, path, hint):
+    ran = cli("worker", "-A", path)
+
+    assert ran.code == 2
+    assert is_one_line(ran.err)
+    assert hint in ran.err
+
+
+def test_a_missing_state_is_told_with_those_there_are(cli):
+    ran = cli("tasks", "mail")
+
+    assert ran.code == 2
+    assert ran.err == "taskconsole: Missing argument 'STATE'. Choose from: pending, delayed, active, done, dead\n"

@@ -110,8 +110,11 @@ def test_the_log_may_be_json_and_less(store_url):
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        ("import", "cannot import 'tests.cli.program': RuntimeError: first line\\nsecond line \\x1b[2J\n"),
-        ("exit", "cannot import 'tests.cli.program': SystemExit: leaving\n"),
+        (
+            "import",
+            "cannot import 'tests.cli.program': RuntimeError: first line\\nsecond line \\x1b[2J; --traceback shows where\n",
+        ),
+        ("exit", "cannot import 'tests.cli.program': SystemExit: leaving; --traceback shows where\n"),
     ],
 )
 def test_an_app_that_cannot_be_imported_is_said_in_one_line(store_url, trouble, said):

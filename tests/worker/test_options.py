@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taskconsole.errors import ConfigError
 from taskconsole.worker.options import QueuePlan, WorkerOptions, parse_queues
+from taskconsole.worker.runtime import run_worker
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,20 @@ def test_no_text_makes_reading_raise_anything_else(text):
 @given(st.floats(0.5, 86_400))
 def test_a_blocking_wait_ends_well_before_the_lease(lease):
     assert WorkerOptions(lease=lease).block <= lease / 3
+
+
+def test_a_worker_outside_the_main_thread_is_refused_in_words():
+    told = []
+
+    def start():
+        try:
+            run_worker(lambda: pytest.fail("it was made"))
+        except ConfigError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+
+    assert "only the main thread gets" in told[0]
+    assert "`taskconsole --headless worker`" in told[0]
