@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -73,13 +74,20 @@ Verdict = Ack | RetryAfter | Bury
 
 
 def judge(error: BaseException, *, attempt: int, max_attempts: int, backoff: Backoff) -> RetryAfter | Bury:
-    """Decide about an attempt that ended in `error`: the `attempt`-th of at most `max_attempts`."""
+    """Decide about an attempt that ended in `error`: the `attempt`-th of at most `max_attempts`.
+
+    Raises:
+        TypeError: The back-off gives no number of seconds.
+    """
     text = describe(error)
     if attempt >= max_attempts:
         return Bury(text if max_attempts == 1 else f"failed {attempt} times, last: {text}")
     # A subclass of the user's may not have called ours, so the delay may be missing.
     asked = getattr(error, "delay", None) if isinstance(error, Retry) else None
     delay = asked if isinstance(asked, int | float) and asked >= 0 else backoff.delay(attempt)
+    if not isinstance(delay, int | float) or math.isnan(delay):
+        # A subclass of the user's; Redis would refuse it when the task has left the worker's hands.
+        raise TypeError(f"back-off of {delay!r} seconds"[:100])
     return RetryAfter(delay, attempt + 1, text)
 
 

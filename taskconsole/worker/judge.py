@@ -155,14 +155,14 @@ _OURS = ("taskconsole.worker", "concurrent.futures")
 
 def _trace(error: BaseException) -> str:
     """The end of the traceback, from the handler on."""
-    remote = getattr(error, "remote_traceback", None)
-    if isinstance(remote, str):
-        return writable(remote)[-MAX_TRACEBACK:]
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
         trace = trace.tb_next
     try:
+        remote = getattr(error, "remote_traceback", None)
+        if isinstance(remote, str):
+            return writable(remote)[-MAX_TRACEBACK:]
         lines = traceback.format_exception(type(error), error, trace, limit=-20)
-    except Exception as flaw:  # noqa: BLE001 - the text of a user's exception may itself raise
+    except Exception as flaw:  # noqa: BLE001 - the text and the attributes of a user's exception may themselves raise
         return f"(no traceback: {type(flaw).__name__})"
     return writable("".join(lines))[-MAX_TRACEBACK:]

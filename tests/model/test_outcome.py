@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import math
 
 import pytest
 from hypothesis import example, given
@@ -70,6 +72,20 @@ def test_a_retry_waits_as_long_as_it_asks_for():
     assert now.delay == 0
     unsaid = judge(Retry(), attempt=1, max_attempts=3, backoff=Backoff(base=50, jitter=False))
     assert unsaid.delay == 50
+
+
+class Odd(Backoff):
+    def __init__(self, gives: object) -> None:
+        self.__dict__["gives"] = gives
+
+    def delay(self, _attempt: int) -> object:
+        return self.gives
+
+
+@pytest.mark.parametrize("delay", [None, "5", math.nan, dt.timedelta(seconds=5)])
+def test_a_back_off_that_gives_no_seconds_is_an_error(delay):
+    with pytest.raises(TypeError, match="back-off of"):
+        judge(ValueError("no"), attempt=1, max_attempts=2, backoff=Odd(delay))
 
 
 def test_a_retry_uses_up_an_attempt():
