@@ -190,14 +190,14 @@ class _Blocking:
 
     def send(self, parcels: Iterable[Parcel]) -> int:
         sent = 0
-        # The lock covers numbering, sending and repeating: numbers must reach Redis in order.
-        with self._lock:
-            for batch in _batches(parcels):
+        # Outside of the lock: whatever makes the parcels may itself enqueue.
+        for batch in _batches(parcels):
+            # The lock covers numbering, sending and repeating: numbers must reach Redis in order.
+            with self._lock:
                 if batch[0].queue not in self._known:
                     self._meet(batch[0].queue)
-                call = self.client.build(batch, self._sequence)
-                self._run(call)
-                sent += len(batch)
+                self._run(self.client.build(batch, self._sequence))
+            sent += len(batch)
         return sent
 
     def _meet(self, queue: str) -> None:

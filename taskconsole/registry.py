@@ -233,6 +233,6 @@ def _context_parameter(function: Callable[..., Any], signature: inspect.Signatur
         hints = {}
     for name, parameter in signature.parameters.items():
         hint = hints.get(name, parameter.annotation)
-        if hint is Context or hint in {"Context", "taskconsole.Context"}:
+        if hint is Context or (isinstance(hint, str) and hint in {"Context", "taskconsole.Context"}):
             return name
     return None

@@ -151,6 +151,13 @@ def test_a_payload_over_the_limit_is_refused_with_both_sizes(store_url, raw):
     assert raw.llen("task_queue") == 0
 
 
+def test_an_annotation_that_cannot_be_hashed_is_as_good_as_any(app):
+    def work(a, ctx) -> None: ...
+
+    work.__annotations__ = {"a": {}, "ctx": "Context"}
+    assert "ctx" == app.task(work).handler.context_parameter
+
+
 def test_two_functions_cannot_share_a_name(app):
     @app.task(name="same")
     def one() -> None: ...
@@ -180,6 +187,22 @@ def test_many_tasks_go_in_order_by_the_thousand(app, raw):
     assert len({p["id"] for p in payloads(raw, "bulk")}) == 2500
     used = raw.info("commandstats")
     assert sum(used.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha")) <= 4
+
+
+def test_what_makes_the_tasks_may_itself_enqueue(app, raw):
+    @app.task(queue="bulk")
+    def work(n: int) -> None: ...
+
+    def calls():
+        for n in range(3):
+            work.enqueue(n + 10)
+            yield work.call(n)
+
+    sending = threading.Thread(target=app.enqueue_many, args=(calls(),), daemon=True)
+    sending.start()
+    sending.join(10)
+    assert not sending.is_alive(), "it waits for itself"
+    assert [[10], [11], [12], [0], [1], [2]] == [p["args"] for p in payloads(raw, "bulk")]
 
 
 async def test_concurrent_tasks_share_round_trips_and_each_learns_its_fate(app, raw):
