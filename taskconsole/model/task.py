@@ -41,6 +41,9 @@ __all__ = [
 MAX_BARE = 4096
 """Bytes of text that may still be a bare payload."""
 
+MOST_COUNTED = 1_000_000
+"""Deaths with a task in hand after which nobody counts on."""
+
 KEPT_ERRORS = 3
 """How many errors of earlier attempts an envelope carries."""
 
@@ -259,7 +262,8 @@ def redelivered(raw: bytes) -> tuple[bytes, int]:
     if fields.get("task") is None:
         return raw, 0
     before = fields.get("redelivered")
-    count = (before if isinstance(before, int) else 0) + 1
+    # Anybody may have written a number so long that no longer one can be written.
+    count = min(before if isinstance(before, int) else 0, MOST_COUNTED) + 1
     fields["redelivered"] = count
     return _encoder.encode(fields), count
 

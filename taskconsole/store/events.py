@@ -40,7 +40,8 @@ async def subscribe(settings: Settings, channels: list[str]) -> AsyncIterator[tu
                 pause = 0.1
                 if reply and reply[0] == b"message":
                     yield reply[1].decode("utf-8", "replace"), reply[2].decode("utf-8", "replace")
-        except (redis.RedisError, OSError):
+        except (redis.RedisError, OSError, ValueError, TypeError, LookupError, AttributeError):
+            # The latter four: an answer of another shape, the stream of replies is damaged.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, 5.0)
         finally:

@@ -37,6 +37,7 @@ HOSTILE = [
     b'{"task":"x","args":[' + b"[" * 900 + b"]" * 900 + b"]}",
     b'{"task":"x","attempt":' + b"9" * 5000 + b"}",
     b'{"task":"x","args":[' + b"9" * 5000 + b"]}",
+    b'{"task":"x","redelivered":' + b"9" * 4300 + b"}",
     b'{"task":"x","timeout":1e999999}',
     b'{"task":"x","args":[1e999999]}',
     b'{"task":"x","args":[NaN]}',

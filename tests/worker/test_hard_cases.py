@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
+import math
 import os
 import signal
 import time
@@ -12,14 +13,16 @@ from decimal import Decimal
 
 import pytest
 
-from taskconsole import App, ConfigError, Retry
+from taskconsole import App, Backoff, ConfigError, Retry
 from taskconsole.config import Settings
 from taskconsole.errors import StoreUnavailable
 from taskconsole.store.call import Call, command
+from taskconsole.store.events import subscribe
 from taskconsole.store.wire import AsyncWire
 from taskconsole.worker.heartbeat import Heartbeat
 from taskconsole.worker.options import WorkerOptions
 from taskconsole.worker.promoter import Promoter
+from taskconsole.worker.reclaimer import Reclaimer
 from taskconsole.worker.runtime import Worker
 from tests.servers import eventually, wait_until
 from tests.worker.rig import envelope
@@ -76,8 +79,15 @@ class Unspeakable(Exception):
         raise SystemExit(3)
 
 
+class Delegating(Exception):
+    def __getattr__(self, name: str) -> object:
+        return {}[name]
+
+
 @pytest.mark.parametrize(
-    "error", [ValueError("caf\udce9"), Quiet(), Unspeakable(), OSError(2, "no", os.fsdecode(b"/x\xff"))]
+    "error",
+    [ValueError("caf\udce9"), Quiet(), Unspeakable(), Delegating(), OSError(2, "no", os.fsdecode(b"/x\xff"))],
+    ids=lambda error: type(error).__name__,
 )
 async def test_whatever_an_error_says_its_task_is_settled(rig, error):
     @rig.app.task(retries=0)
@@ -90,6 +100,56 @@ async def test_whatever_an_error_says_its_task_is_settled(rig, error):
     await rig.lane.flush()
     assert 1 == len(dead(rig.raw))
     assert rig.raw.llen("{task_queue}:processing:w") == 0
+
+
+async def test_a_back_off_that_gives_no_number_costs_no_task(rig):
+    @rig.app.task(backoff=Backoff(cap=math.nan, jitter=False))
+    async def bad():
+        raise ValueError("no")
+
+    await rig.register()
+    rig.raw.rpush("{task_queue}:processing:w", envelope("bad"))
+    await rig.run_all(envelope("bad"))
+    await rig.lane.flush()
+    assert ["its error could not be judged: TypeError: back-off of nan seconds"] == dead(rig.raw)
+    assert rig.raw.llen("{task_queue}:processing:w") == 0
+
+
+async def test_a_count_of_deaths_that_cannot_be_written_does_not_end_the_reclaimer(rig):
+    await rig.register()
+    rig.raw.rpush("{task_queue}:processing:gone", b'{"task":"x","redelivered":' + b"9" * 4300 + b"}")
+    rig.raw.zadd("{task_queue}:workers", {"gone": 1})
+    reclaimer = Reclaimer(
+        rig.lanes,
+        rig.registry,
+        options=rig.options,
+        store=rig.store,
+        workers=rig.workers,
+        wire=rig.wire,
+        clock=rig.clock,
+    )
+    assert 1 == await reclaimer.run_once()
+    assert ["its worker died 1000001 times"] == dead(rig.raw)
+
+
+@pytest.mark.parametrize("damaged", [b":5\r\n", b"*3\r\n$7\r\nmessage\r\n:1\r\n:2\r\n", b"*1\r\n$7\r\nmessage\r\n"])
+async def test_a_damaged_wake_up_is_followed_by_another_connection(damaged):
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"taskconsole\r\n")
+        writer.write(b"+OK\r\n")
+        await reader.readuntil(b"wake\r\n")
+        writer.write(damaged if connections == 1 else b"*3\r\n$7\r\nmessage\r\n$4\r\nwake\r\n$4\r\nnext\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        messages = subscribe(Settings(url=f"redis://127.0.0.1:{port}"), ["wake"])
+        assert ("wake", "next") == await asyncio.wait_for(anext(messages), 10)
+        await messages.aclose()
 
 
 @pytest.mark.parametrize("at", [-1e308, 1e308, 0])
