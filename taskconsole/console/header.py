@@ -107,11 +107,12 @@ def _well(link: Link) -> str:
 
 
 def fix_line(link: Link, found: Sequence[Verdict], offer: str, width: int) -> Line:
-    """What to do about it: the first command that mends something; offline, what the caller offers."""
+    """What to do about it: the first command that mends something; while nothing was ever read, what is offered."""
     if link.phase is Phase.DENIED and link.overview is not None:
         return ((cell(f" {_without_address(link)}", width), Tone.BAD),)
     if link.phase in (Phase.DISCONNECTED, Phase.DENIED):
-        return ((cell(f" {safe(offer, 300)}", width), Tone.PLAIN),) if offer else ()
+        # Whoever has been looking at a Redis wants that one back, and no other.
+        return ((cell(f" {safe(offer, 300)}", width), Tone.PLAIN),) if offer and link.overview is None else ()
     fix = next((v.fix for v in found if v.fix), "")
     return ((" fix  ", Tone.QUIET), (cell(fix, max(0, width - 6)), Tone.PLAIN)) if fix else ()
 

@@ -268,7 +268,7 @@ async def test_what_the_backend_cannot_do_has_no_key():
 
 
 async def test_a_lost_connection_keeps_everything_and_says_so():
-    async with running() as pilot:
+    async with running(offer="taskconsole demo shows it") as pilot:
         app = pilot.app
         app.backend.failure = StoreUnavailable("timed out after 2.0s")
         await pilot.press("ctrl+r")
@@ -277,6 +277,7 @@ async def test_a_lost_connection_keeps_everything_and_says_so():
         assert "retry" in lines[0]
         assert lines[2].startswith(" STALE  figures of ")
         assert "timed out after 2.0s" in lines[2]
+        assert not any("taskconsole demo" in line for line in lines), "there is a Redis to come back"
         assert lines[7].split() == [">", "emails", "?", "12,001", "0", "310", "2", "14m", "?", "?"]
         await pilot.press("p")
         await until_shown(app, "not connected: nothing was sent")

@@ -1,9 +1,12 @@
-"""Does a worker grow with every task it runs? Its memory after each 100,000 tasks, most of them no-ops.
+"""Does a worker grow with every task it runs, or with every connection it loses?
 
     python -m tests.faults.growth --tasks 2000000
+    python -m tests.faults.growth --resets 5000
 
-Every hundredth task fails for good, every hundredth fails once, every hundredth is delayed by a moment. A leak of a
-task's size would be seen at once; what comes to rest is what the allocator and the caches keep.
+Its memory after each 100,000 tasks, most of them no-ops: every hundredth task fails for good, every hundredth fails
+once, every hundredth is delayed by a moment. Or its memory after each 250 resets of all its connections, with ten tasks
+run after each. A leak of a task's or a connection's size would be seen at once; what comes to rest is what the allocator
+and the caches keep.
 """
 
 from __future__ import annotations
@@ -13,14 +16,17 @@ import asyncio
 import json
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import linear_regression
 
 import psutil
+import redis
 
 from taskconsole import App, Context
 from taskconsole.store.keys import Namespace
+from tests.faultproxy import FaultProxy
 from tests.servers import PrivateServer, WorkerProcess, wait_until
 
 QUEUE = "task_queue"
@@ -31,6 +37,9 @@ PORTION = 10_000
 
 STEP = 100_000
 """Tasks between two looks."""
+
+FEW = 250
+"""Resets between two looks."""
 
 app = App()
 
@@ -60,43 +69,72 @@ def payload(number: int) -> bytes:
     return json.dumps({"task": name, "id": f"n{number}", "args": [number]}).encode()
 
 
-def grow(tasks: int) -> list[float]:
-    """Megabytes of a worker before it has run anything and after each 100,000 tasks."""
-    with ExitStack() as stack:
-        server = stack.enter_context(PrivateServer())
-        client = stack.enter_context(server.client())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+@contextmanager
+def watched(client: redis.Redis, url: str) -> Iterator[Callable[[], float]]:
+    """A worker, and what tells its megabytes."""
+    with tempfile.TemporaryDirectory() as folder:
         worker = WorkerProcess(
-            server.url,
+            url,
             app="tests.faults.growth:app",
             queues=(QUEUE,),
             concurrency=100,
-            log=folder / "worker.log",
+            log=Path(folder) / "worker.log",
             arguments=("--log-level", "error"),
         )
-        stack.enter_context(worker)
-        process = psutil.Process(worker.pid)
-        sizes = [process.memory_info().rss / 1e6]
+        with worker:
+            run_all(client, [payload(0)])
+            yield lambda: psutil.Process(worker.pid).memory_info().rss / 1e6
+
+
+def run_all(client: redis.Redis, payloads: list[bytes], late: Mapping[bytes, float] | None = None) -> None:
+    """Have them run, the late ones at their times; returns when nothing is left."""
+    if late:
+        client.zadd(KEYS.delayed, late)
+    client.lpush(QUEUE, *payloads)
+    wait_until(
+        lambda: not (client.llen(QUEUE) or client.zcard(KEYS.delayed) or client.exists(*held(client))),
+        120,
+        "all are done",
+    )
+
+
+def with_tasks(tasks: int) -> list[float]:
+    """Megabytes of a worker before it has run anything and after each 100,000 tasks."""
+    with PrivateServer() as server, server.client() as client, watched(client, server.url) as size:
+        sizes = [size()]
         print(f"{0:9,} tasks: {sizes[0]:.2f} MB", flush=True)
         began = time.monotonic()
         for first in range(0, tasks, PORTION):
             portion = [payload(number) for number in range(first, first + PORTION)]
             late = dict.fromkeys(portion[::100], time.time() + 0.2)
-            client.zadd(KEYS.delayed, late)
-            client.lpush(QUEUE, *[p for p in portion if p not in late])
-            wait_until(
-                lambda: not (client.llen(QUEUE) or client.zcard(KEYS.delayed) or client.exists(*held(client))),
-                120,
-                "all are done",
-            )
+            run_all(client, [p for p in portion if p not in late], late)
             if (first + PORTION) % STEP == 0:
-                sizes.append(process.memory_info().rss / 1e6)
+                sizes.append(size())
                 pace = (first + PORTION) / (time.monotonic() - began)
                 print(f"{first + PORTION:9,} tasks: {sizes[-1]:.2f} MB, {pace:,.0f} tasks/s so far", flush=True)
     return sizes
 
 
-def held(client) -> list[str]:
+def with_resets(resets: int) -> list[float]:
+    """Megabytes of a worker before it has lost a connection and after each 250 times that it has lost all of them."""
+    with (
+        PrivateServer() as server,
+        server.client() as client,
+        FaultProxy(server.url) as proxy,
+        watched(client, proxy.url) as size,
+    ):
+        sizes = [size()]
+        print(f"{0:9,} resets: {sizes[0]:.2f} MB", flush=True)
+        for number in range(1, resets + 1):
+            proxy.reset_all()
+            run_all(client, [payload(number) for number in range(number * 100, number * 100 + 10)])
+            if number % FEW == 0:
+                sizes.append(size())
+                print(f"{number:9,} resets: {sizes[-1]:.2f} MB, {proxy.connections:,} connections", flush=True)
+    return sizes
+
+
+def held(client: redis.Redis) -> list[str]:
     """The lists of what workers have in hand."""
     return [KEYS.processing(worker.decode()) for worker in client.zrange(KEYS.workers, 0, -1)]
 
@@ -104,11 +142,18 @@ def held(client) -> list[str]:
 def main() -> None:
     """Read the command line, run, print the slope of the second half."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=2_000_000)
-    sizes = grow(parser.parse_args().tasks)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--tasks", type=int, default=2_000_000)
+    what.add_argument("--resets", type=int)
+    arguments = parser.parse_args()
+    sizes, step, each = (
+        (with_resets(arguments.resets), FEW, "reset")
+        if arguments.resets
+        else (with_tasks(arguments.tasks), STEP, "task")
+    )
     second = sizes[len(sizes) // 2 :]
     slope = linear_regression(range(len(second)), second).slope * 1000
-    print(f"second half: {slope:+.1f} kB per {STEP:,} tasks, that is {slope * 1000 / STEP:+.2f} bytes a task")
+    print(f"second half: {slope:+.1f} kB per {step:,} {each}s, that is {slope * 1000 / step:+.2f} bytes a {each}")
 
 
 if __name__ == "__main__":
