@@ -349,11 +349,17 @@ class Fetcher:
         """Give back everything that was not started, after `run` has ended."""
         waiting = self._pool.take_back()
         for lane in self._lanes:
-            await self._stop_waiting(lane)
-            # What waited for a runner has left our hands: it is among the unknown now.
-            unknown = await lane.reconcile()
-            if unknown:
-                await lane.give_back(unknown[::-1])
+            try:
+                await self._stop_waiting(lane)
+                # What waited for a runner has left our hands: it is among the unknown now.
+                unknown = await lane.reconcile()
+                if unknown:
+                    await lane.give_back(unknown[::-1])
+            except AccessDenied:
+                raise
+            except StoreError as error:
+                extra = {"queue": lane.queue, "reason": str(error)}
+                log.warning("could not return unstarted tasks", extra=extra)
         returned = sum(map(len, waiting.values()))
         if returned:
             log.info("returned unstarted tasks", extra={"n": returned})

@@ -95,6 +95,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._quiet = asyncio.Event()
         self._wires: list[AsyncWire] = []
+        self._returns: set[asyncio.Task[None]] = set()
 
     # -- telling it what to do, from the loop's thread
 
@@ -331,7 +332,8 @@ class Worker:
                 await self._stopping.wait()
                 if self.options.execute:
                     await self._drain(tasks[0])
-                for task in tasks:
+                # Also what is on its way back: in an outage it would go on for as long as that.
+                for task in (*tasks, *self._returns):
                     task.cancel()
                 await self._leave_schedules()
         except* TaskconsoleError as errors:
@@ -376,11 +378,15 @@ class Worker:
     def _give_back(self, returned: dict[Lane, list[bytes]]) -> None:
         assert self._group is not None
         for lane, payloads in returned.items():
-            self._group.create_task(self._return(lane, payloads), name=f"give back to {lane.queue}")
+            # The lane knows of them before anything else has its turn: nobody is to find and run them meanwhile.
+            going = self._return(lane, lane.give_back(payloads))
+            task = self._group.create_task(going, name=f"give back to {lane.queue}")
+            self._returns.add(task)
+            task.add_done_callback(self._returns.discard)
 
-    async def _return(self, lane: Lane, payloads: list[bytes]) -> None:
+    async def _return(self, lane: Lane, going: Coroutine[Any, Any, None]) -> None:
         try:
-            await lane.give_back(payloads)
+            await going
         except AccessDenied:
             raise
         except StoreError as error:
@@ -416,17 +422,27 @@ class Worker:
             log.warning("grace period over: tasks returned unfinished", extra={"n": cut})
         try:
             async with asyncio.timeout(LAST_WORDS):
-                for lane in self.lanes:
-                    await lane.flush()
+                told = [lane for lane in self.lanes if await self._sign_off(lane, lane.flush())]
                 await self.recorder.publish()
                 await self.recorder.run_once()
                 self.heartbeat.stop()
-                for lane in self.lanes:
-                    await lane.leave()
+                for lane in told:
+                    await self._sign_off(lane, lane.leave())
         except TimeoutError:
             log.warning("could not sign off: Redis does not answer; what is held will be taken back")
         except TaskconsoleError as error:
             log.warning("could not sign off; what is held will be taken back", extra={"reason": str(error)})
+
+    @staticmethod
+    async def _sign_off(lane: Lane, last_word: Coroutine[Any, Any, Any]) -> bool:
+        """True when Redis has taken it; what one queue refuses is not to cost the others' results."""
+        try:
+            await last_word
+        except StoreError as error:
+            extra = {"queue": lane.queue, "reason": str(error)}
+            log.warning("could not sign off; what is held will be taken back", extra=extra)
+            return False
+        return True
 
 
 def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> Worker:
