@@ -119,9 +119,8 @@ class DelayedTasks:
                 moved = self._one(call)
                 if moved.before is None:
                     return ""
-                return (
-                    f"rescheduled {name} on {queue}: due {moment_text(moved.due)}, before {moment_text(moved.before)}"
-                )
+                when = f"due {moment_text(moved.due)} instead of {moment_text(moved.before)}"
+                return f"rescheduled {name} on {queue}: {when}"
             case Delete():
                 was = f"it was due {moment_text(found.due)}"
                 event = operator_event(EventKind.DELETED, queue, now, by, was, row, undo=token)

@@ -299,7 +299,8 @@ def _on_task(context: click.Context, command: Any, task: str, *, wants_json: boo
     if wants_json:
         said = {"queue": command.queue, "task": task, "changed": applied.changed}
         write_json({**said, "undo": undo_token(applied)})
-    say(applied.text)
+    elsewhere = "" if applied.changed or context.params.get("queue") else "; another queue is named with -q"
+    say(f"{applied.text}{elsewhere}")
     say_undo(applied)
     return 0 if applied.changed else 1
 

@@ -236,6 +236,9 @@ def _at_the_door(error: redis.ConnectionError) -> redis.ConnectionError:
 
     Redis does so when `maxclients` are there already. It says so, but what it said is lost when we write first.
     """
+    if isinstance(error.__cause__, redis.AuthenticationError):
+        # redis-py's asyncio half wraps what was said to a login into an error of the connection.
+        return error.__cause__
     text = str(error)
     if type(error) is not redis.ConnectionError or not ("while writing" in text or "closed by server" in text):
         return error

@@ -69,16 +69,16 @@ _NOT_YET_ERRORS = (
 """The same, where redis-py has taken the code away."""
 
 
+_DENIALS = redis.AuthenticationError, redis.exceptions.NoPermissionError, redis.exceptions.AuthorizationError
+
+
 def translate(error: Exception, address: str) -> TaskconsoleError:
     """Our error for one of redis-py's or the socket's; one line, no password."""
     if isinstance(error, TaskconsoleError):
         return error
     text = _IN_A_SCRIPT.sub("", " ".join(str(error).split())) or type(error).__name__
-    if isinstance(
-        error,
-        redis.AuthenticationError | redis.exceptions.NoPermissionError | redis.exceptions.AuthorizationError,
-    ):
-        return AccessDenied(f"Redis at {address} refused access: {text}")
+    if isinstance(error, _DENIALS):
+        return AccessDenied(f"Redis at {address} refused access: {_without_password(text)}")
     if isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in text:
         return StoreFull(f"Redis at {address} is out of memory (maxmemory reached): nothing was written")
     if isinstance(error, _NOT_YET_ERRORS):
@@ -88,13 +88,20 @@ def translate(error: Exception, address: str) -> TaskconsoleError:
     return StoreUnavailable(f"no answer from Redis at {address}: {text[:300]}")
 
 
+def _without_password(text: str) -> str:
+    """What to write where a password is missing; anything else as Redis said it."""
+    if text.startswith(("Authentication required", "NOAUTH", "HELLO must be called")):
+        return "the URL has no password, as in redis://user:password@host"
+    return text[:300]
+
+
 def _refusal(error: redis.ResponseError, text: str, address: str) -> TaskconsoleError:
     if isinstance(error, redis.exceptions.AskError):
         return StoreError(f"Redis at {address} is a node of a cluster: the URL must begin with redis+cluster://")
     code = text.split(" ", 1)[0].lstrip("-")
     # The last is how Redis 6.2 says NOPERM inside a script.
     if code in {"NOAUTH", "WRONGPASS", "NOPERM"} or "NOPERM" in text or "user executing the script can't" in text:
-        return AccessDenied(f"Redis at {address} refused access: {text[:300]}")
+        return AccessDenied(f"Redis at {address} refused access: {_without_password(text)}")
     if code == "WRONGTYPE" or "WRONGTYPE" in text:
         return WrongType()
     if code in _NOT_YET or any(word in text for word in ("-READONLY", "-MISCONF", "-NOREPLICAS", "LOADING Redis")):

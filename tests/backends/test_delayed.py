@@ -87,7 +87,7 @@ def test_a_task_is_rescheduled_wherever_it_waits(backend, raw, queue, key, by_pa
     done = backend.apply(reschedule(payload if by_payload else "id-1", "1893456000", queue))
 
     assert done.changed
-    assert done.text == f"rescheduled send (id-1) on {queue}: due 2030-01-01 00:00:00Z, before 2096-10-02 07:06:40Z"
+    assert done.text == f"rescheduled send (id-1) on {queue}: due 2030-01-01 00:00:00Z instead of 2096-10-02 07:06:40Z"
     assert dict(raw.zrange(key, 0, -1, withscores=True)) == {
         payload: 1893456000.0,
         envelope("id-10"): FAR,
@@ -327,7 +327,7 @@ def test_a_command_whose_reply_is_lost_is_done_once(store_url, raw, task):
         backend._operator._delayed._ask = lose
         moved = backend.apply(reschedule(task, "1893456000"))
         assert moved.changed
-        assert "before 2096" in moved.text, "the repetition answers as the first"
+        assert "instead of 2096" in moved.text, "the repetition answers as the first"
         assert backend.apply(delete(task)).changed, "the repetition must not say that it is gone"
         backend.close()
     assert not raw.exists(OWN)

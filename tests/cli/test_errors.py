@@ -60,6 +60,22 @@ def test_a_wrong_password(cli, make_server, monkeypatch, command):
     assert "S3cr3tP4ss" not in ran.err
 
 
+@pytest.mark.parametrize("login", ["", "guess"], ids=["no password", "a wrong one"])
+@pytest.mark.parametrize(
+    "command", [["worker", "-A", "tests.cli.program:app"], ["scheduler"], ["status"]], ids=" ".join
+)
+def test_a_worker_at_a_socket_hears_that_it_is_not_let_in_as_everybody_does(program, make_server, command, login):
+    server = make_server(password="right")
+    url = server.url.replace(":right@", f":{login}@" if login else "")
+
+    ran = program(*command, TASKCONSOLE_URL=url)
+
+    assert ran.code == 3
+    assert is_one_line(ran.err)
+    assert "refused access" in ran.err
+    assert ("redis://user:password@host" in ran.err) is (not login)
+
+
 @pytest.fixture
 def forbidden(make_server, monkeypatch):
     """A server whose user may do nothing at all."""

@@ -90,7 +90,9 @@ def test_reschedule_says_the_new_time_and_the_old_one(cli, raw, delayed):
 
     assert raw.zrange("{mail}:delayed", 0, -1, withscores=True)[0][1] == 1896091200.0
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.startswith(f"taskconsole: rescheduled send ({delayed}) on mail: due 2030-01-31 12:00:00Z, before 2")
+    assert ran.err.startswith(
+        f"taskconsole: rescheduled send ({delayed}) on mail: due 2030-01-31 12:00:00Z instead of 2"
+    )
 
 
 @pytest.mark.parametrize(
