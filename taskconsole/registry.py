@@ -69,8 +69,16 @@ class Handler:
                 kwargs.pop(self.context_parameter)
                 self.signature.bind(None, *args, **kwargs)
         except TypeError as error:
-            return f"arguments do not fit {self.name}{self._plain_signature()}: {error}"
+            return f"arguments do not fit {self.name}{self._plain_signature()}: {error}{self._context_hint(str(error))}"
         return None
+
+    def _context_hint(self, trouble: str) -> str:
+        """What to write where a Context was meant: it is known by its annotation alone."""
+        for name, parameter in self.signature.parameters.items():
+            bare = parameter.annotation is inspect.Parameter.empty
+            if bare and name in {"context", "ctx"} and trouble.endswith(f"argument: {name!r}"):
+                return f"; for the worker to fill it in write {name}: Context"
+        return ""
 
     def told(self) -> Signature:
         """The parameters that a caller gives, for those who enqueue by hand."""

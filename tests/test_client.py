@@ -366,6 +366,16 @@ def test_the_prefix_is_in_front_of_every_key(store_url, raw):
     assert all(key.startswith(("team:", "{team:")) for key in keys)
 
 
+def test_a_context_without_its_annotation_is_told_with_it(app):
+    @app.task
+    def work(context, shard: int) -> None: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(TypeError, match=r"argument: 'context'; for the worker to fill it in write context: Context$"):
+        work.enqueue(shard=1)
+    with pytest.raises(TypeError, match=r"argument: 'shard'$"):
+        work.enqueue("context")
+
+
 @pytest.mark.parametrize(
     ("mistake", "said"),
     [
