@@ -13,6 +13,7 @@ from taskconsole.cli.access import print_acl
 from taskconsole.cli.curtain import curtain_of, reveal_option
 from taskconsole.cli.output import as_json, say, write_json, write_line, write_table
 from taskconsole.cli.target import target_of, target_options
+from taskconsole.model.phrase import in_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,6 +225,9 @@ def delayed(context: click.Context, /, *, offset: int, limit: int, reveal: bool,
         right=(4, 5),
     )
     _say_place(rows, offset, total, "no delayed tasks")
+    if wrong := sum(in_milliseconds(row.at) for row in rows):
+        line = target_of(context).typed("taskconsole reschedule")
+        say(f"due times are seconds, and {wrong} of these look like milliseconds: `{line}` gives them another")
     return 0
 
 

@@ -6,7 +6,10 @@ import math
 import shlex
 import time
 
-__all__ = ["argument", "hour", "quoted", "size", "span"]
+__all__ = ["argument", "hour", "in_milliseconds", "quoted", "size", "span"]
+
+_SECONDS_END = 1e11
+"""The year 5138 as a time in seconds; in milliseconds it is in 1973, and nobody delays a task until then."""
 
 
 def hour(at: float) -> str:
@@ -15,6 +18,11 @@ def hour(at: float) -> str:
         return time.strftime("%H:%M:%SZ", time.gmtime(at))
     except (OverflowError, ValueError, OSError):
         return "??:??:??Z"
+
+
+def in_milliseconds(at: float | None) -> bool:
+    """True for a time that was most likely written in milliseconds, or in even smaller pieces."""
+    return at is not None and at >= _SECONDS_END and math.isfinite(at)
 
 
 def quoted(name: str) -> str:

@@ -132,6 +132,14 @@ def test_the_delayed_tasks_of_all_queues(cli, mail, raw):
     ]
 
 
+def test_a_due_time_in_milliseconds_is_told_and_can_be_mended(cli, raw):
+    raw.zadd("delayed_tasks", {"late": 1, "soon": time.time() + 9e8, "millis": time.time() * 1000, "never": "inf"})
+
+    assert "1 of these look like milliseconds: `taskconsole reschedule` gives them another" in cli("delayed").err
+    assert cli("reschedule", "--payload", "millis", "--delay", "60").code == 0
+    assert "milliseconds" not in cli("delayed").err
+
+
 def test_delayed_tasks_too_deep_or_none_are_said(cli, raw):
     assert cli("delayed") == (
         0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from taskconsole.model.schedule import Cron, Every
 from taskconsole.model.schedule_info import ScheduleInfo
 from taskconsole.model.server import KeyUse, ServerClient, ServerDetail, SlowCommand
 from taskconsole.model.state import State
-from taskconsole.model.stats import WorkerInfo
+from taskconsole.model.stats import TaskRow, WorkerInfo
 from tests.console.fake_backend import FakeBackend
 from tests.console.hostile_texts import HOSTILE
 from tests.console.screens import lines_of, running, text_of, until, until_shown
@@ -241,3 +242,11 @@ async def test_hostile_texts_are_text(view):
             await pilot.pause()
             assert all(line.isprintable() for line in lines_of(pilot.app)), text
             assert not pilot.app._exit, text
+
+
+async def test_a_due_time_in_milliseconds_is_said_in_the_title_of_the_delayed_tasks():
+    backend = FakeBackend()
+    row = TaskRow(queue="mail", state=State.DELAYED, name="send", id="d1", at=1.79e12)
+    backend.delayed = lambda **_: ([row, replace(row, id="d2", at=1.79e9)], 2)
+    async with running(backend, start=Place(view="delayed")) as pilot:
+        await until_shown(pilot.app, "1 IN MILLISECONDS? s sets another time")

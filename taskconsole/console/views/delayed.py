@@ -10,6 +10,7 @@ from taskconsole.console.columns.tasks import ALL_DELAYED
 from taskconsole.console.feed.queries import AskDelayed
 from taskconsole.console.text.format import count
 from taskconsole.console.views.paged import PagedView
+from taskconsole.model.phrase import in_milliseconds
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -49,4 +50,6 @@ class DelayedView(PagedView):
         queues = () if self.link.overview is None else self.link.overview.queues
         overdue = sum(queue.overdue for queue in queues)
         late = f"   {count(overdue)} OVERDUE: no live worker or scheduler promotes them" if overdue else ""
-        return f"delayed   {count(self.total)} tasks of all queues{late}"
+        wrong = sum(in_milliseconds(row.at) for row in self.grid.rows)
+        far = f"   {count(wrong)} IN MILLISECONDS? s sets another time" if wrong else ""
+        return f"delayed   {count(self.total)} tasks of all queues{far}{late}"
