@@ -19,6 +19,7 @@ from taskconsole.config import Settings
 from taskconsole.console.app import Console
 from taskconsole.console.crew import Crew
 from taskconsole.embedded import EmbeddedRedis
+from taskconsole.model.reach import Reach
 
 APP = "taskconsole.demo.tasks:app"
 
@@ -68,7 +69,7 @@ async def play(url: str) -> list[tuple[str, str]]:
     crew = Crew(starter(settings), APP)
     pictures: list[tuple[str, str]] = []
     app = Console(
-        lambda: NativeBackend(settings),
+        lambda: NativeBackend(settings, reach=Reach(ours=("-C", "shop"))),
         address="10.0.4.7:6379/0",
         context="shop",
         protected=True,

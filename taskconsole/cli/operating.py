@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -21,6 +22,7 @@ from taskconsole.cli.target import target_of, target_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from taskconsole.cli.target import Target
     from taskconsole.client import Client, Parcel
 
 __all__ = ["delete", "enqueue", "json_object", "json_value", "pause", "reschedule", "resume"]
@@ -315,7 +317,25 @@ def pause(context: click.Context, /, *, queue: str, reason: str, wants_json: boo
     """Have workers claim no more tasks of QUEUE; what they have goes on."""
     from taskconsole.backends.commands import PauseQueue
 
-    return _apply(context, PauseQueue(queue=queue, by=operator_name(), reason=reason), wants_json=wants_json)
+    code = _apply(context, PauseQueue(queue=queue, by=operator_name(), reason=reason), wants_json=wants_json)
+    from taskconsole.errors import TaskconsoleError
+
+    # The pause is done, whatever comes of this look.
+    with contextlib.suppress(TaskconsoleError):
+        _say_if_unused(target_of(context), queue)
+    return code
+
+
+def _say_if_unused(target: Target, queue: str) -> None:
+    """A slip in a name pauses a queue that nobody uses, and the one that was meant goes on."""
+    with open_backend(target, queue) as backend:
+        queues = backend.overview().queues
+    found = next((stats for stats in queues if stats.name == queue), None)
+    if found is None or found.trouble or found.pending or found.active or found.delayed or found.dead:
+        return
+    if not found.workers and not found.done_total:
+        line = target.typed("taskconsole queues")
+        say(f"{queue} has no task, no worker and no past: `{line}` tells the queues there are")
 
 
 @click.command(short_help="Let workers claim a queue's tasks again.")

@@ -239,3 +239,15 @@ def test_a_full_redis_is_said_in_one_line(cli, make_server):
     assert (ran.code, ran.out) == (1, "")
     assert "out of memory" in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_a_pause_of_a_queue_that_nobody_uses_is_told_as_a_slip(cli, raw):
+    cli("enqueue", "send", "-q", "mail")
+    raw.lpush("raw", "task1")  # nobody has told us of it, and it is used
+
+    slip = cli("pause", "mial")
+
+    assert slip.code == 0
+    assert "mial has no task, no worker and no past: `taskconsole queues` tells" in slip.err
+    assert "no past" not in cli("pause", "mail").err
+    assert "no past" not in cli("pause", "raw").err
