@@ -90,8 +90,8 @@ class Client:
         self._ids = itertools.count(1)
         self._id_prefix = secrets.token_hex(6) + "-"
         self._forks = _Forks.count
-        self._blocking: _Blocking | None = None
-        self._lock = threading.Lock()
+        self._blocking: dict[int, _Blocking] = {}
+        """By the count of forks. No lock guards it: a child of fork could inherit one that nobody lets go."""
         self._loops: dict[asyncio.AbstractEventLoop, _Merger] = {}
         self.offset = 0.0
         """What to add to this machine's clock to get the time of Redis, seconds; known after the first call."""
@@ -113,10 +113,10 @@ class Client:
             StoreUnavailable: No answer within `settings.retry_for`; the last batch may or may not have arrived.
             StoreError: Redis refused the batch; earlier ones have arrived.
         """
-        with self._lock:
-            if self._blocking is None or self._blocking.forks != _Forks.count:
-                self._blocking = _Blocking(self)
-            blocking = self._blocking
+        blocking = self._blocking.get(_Forks.count)
+        if blocking is None:
+            # Of several threads at once the first one's is kept.
+            blocking = self._blocking.setdefault(_Forks.count, _Blocking(self))
         return blocking.send(parcels)
 
     def post(self, parcel: Parcel) -> asyncio.Future[None]:
@@ -139,8 +139,8 @@ class Client:
 
     def close(self) -> None:
         """Drop the blocking connection."""
-        if self._blocking is not None:
-            self._blocking.wire.close()
+        for blocking in self._blocking.values():
+            blocking.wire.close()
 
     async def aclose(self) -> None:
         """Drop the connections of this event loop, and the blocking one."""
@@ -182,7 +182,7 @@ class _Blocking:
     """The blocking side: one connection, one call at a time."""
 
     def __init__(self, client: Client) -> None:
-        self.client, self.forks = client, _Forks.count
+        self.client = client
         self.wire = open_wire(client.settings)
         self._sequence = _Sequence()
         self._known: set[str] = set()

@@ -13,6 +13,7 @@ import redis
 
 from taskconsole import App, ConfigError, Context, PayloadError, StoreFull, StoreUnavailable
 from taskconsole.config import Settings
+from taskconsole.store.opening import open_wire
 from tests.faultproxy import FaultProxy
 
 
@@ -257,6 +258,34 @@ def test_threads_share_a_connection_without_losing_a_task(app, raw):
         thread.join()
 
     assert sorted([n] for n in range(800)) == sorted(p["args"] for p in payloads(raw, "bulk"))
+
+
+def test_a_child_of_fork_enqueues_though_another_thread_was_just_beginning_to(app, raw, monkeypatch):
+    @app.task(queue="bulk")
+    def work(who: str) -> None: ...
+
+    def open_slowly(settings):
+        if threading.current_thread() is other:
+            begun.set()
+            going_on.wait()
+        return open_wire(settings)
+
+    monkeypatch.setattr("taskconsole.client.open_wire", open_slowly)
+    begun, going_on = threading.Event(), threading.Event()
+    other = threading.Thread(target=work.enqueue, args=("parent",))
+    other.start()
+    begun.wait()
+    child = os.fork()
+    if child == 0:
+        sending = threading.Thread(target=work.enqueue, args=("child",), daemon=True)
+        sending.start()
+        sending.join(5)
+        os._exit(sending.is_alive())
+    status = os.waitpid(child, 0)[1]
+    going_on.set()
+    other.join()
+    assert status == 0, "it waits for a lock that nobody lets go"
+    assert [["child"], ["parent"]] == [p["args"] for p in payloads(raw, "bulk")]
 
 
 def test_a_forked_child_makes_its_own_connection_ids_and_numbers(app, raw):
