@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -53,6 +55,7 @@ def _serve(connection: Connection, path: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     sys.path[:] = path
+    threading.Thread(target=_end_with_parent, name="taskconsole-parent", daemon=True).start()
     while True:
         try:
             module, qualname, args, kwargs = connection.recv()
@@ -64,6 +67,14 @@ def _serve(connection: Connection, path: list[str]) -> None:
             connection.send((True, None))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome of the task
             connection.send((False, (type(error).__name__, str(error), traceback.format_exc(limit=-20))))
+
+
+def _end_with_parent() -> None:
+    """End this process when the worker is gone, in the middle of a call, too: others run its task then."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _find(module: str, qualname: str) -> Callable[..., Any]:

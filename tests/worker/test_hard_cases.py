@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -349,6 +350,21 @@ def test_a_handler_that_swallows_cancellation_does_not_keep_the_process(start_wo
     worker.signal(signal.SIGTERM)
     assert 0 == worker.wait(30)
     assert 1 == raw.llen("task_queue"), "the task went back"
+
+
+def test_a_process_handler_does_not_outlive_a_worker_that_is_killed(start_worker, raw):
+    worker = start_worker(app="tests.worker.hard_app:app")
+    raw.lpush("task_queue", json.dumps({"task": "linger"}))
+    child = int(wait_until(lambda: raw.get("child")))
+    worker.kill()
+    wait_until(lambda: not is_alive(child), what="the end of the handler's process")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
