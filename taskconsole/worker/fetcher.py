@@ -252,8 +252,12 @@ class Fetcher:
             self._wait_failed(lane, error)
             return 0
         self._wait_pause.pop(lane, None)
-        if payload is None or self._waited_as[lane] != lane.generation:
-            return 0  # nothing came, or it came to the list of a former lease and has gone back from there
+        if payload is None:
+            return 0
+        if self._waited_as[lane] != lane.generation:
+            # It came to the list of a former lease; perhaps when that had been emptied.
+            await lane.empty_former(self._waited_as[lane])
+            return 0
         if lane.paused or self._pool.free <= 0:
             await lane.give_back([payload])
             return 0

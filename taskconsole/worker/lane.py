@@ -261,13 +261,15 @@ class Lane:
 
         When this is cancelled, Redis may have carried it out or not: it stays open, and is repeated before any other.
         """
-        self._open = (call, refused)
+        self._open, generation = (call, refused), self.generation
         try:
             answer = await self._until_answered(call, short)
         except StoreError:
             # Refused is not done: what it was to tell is told again.
             self._open = None
-            refused()
+            # Under a new id it would be told of tasks that are others' by now.
+            if generation == self.generation:
+                refused()
             raise
         self._open = None
         return answer
@@ -307,7 +309,7 @@ class Lane:
         self.settlements.clear()
         old = self.worker_id
         self.generation += 1
-        self.worker_id = f"{self.base_id}.{self.generation}"
+        self.worker_id = self._id_of(self.generation)
         self._hands = Hands()
         self._seq = 0
         self._open = None
@@ -333,6 +335,14 @@ class Lane:
         except StoreError as error:
             # The sweep for lists without a lease comes back to it.
             log.warning("the former list was not emptied", extra={"queue": self.queue, "reason": str(error)})
+
+    def _id_of(self, generation: int) -> str:
+        return f"{self.base_id}.{generation}" if generation else self.base_id
+
+    async def empty_former(self, generation: int) -> None:
+        """Return what a blocking move that was sent late has put into the list of a former lease."""
+        event = self._event(EventKind.FENCED)
+        await self._persist(lambda: self._workers.leave(self.queue, self._id_of(generation), event=event))
 
     async def _persist(self, make: Callable[[], Call[Any]]) -> None:
         pause, began = FIRST_PAUSE, time.monotonic()

@@ -8,6 +8,8 @@ from collections import Counter
 
 import pytest
 
+from taskconsole.config import Settings
+from taskconsole.store.wire import AsyncWire
 from taskconsole.worker.options import QueuePlan
 from tests.servers import connect, eventually
 from tests.worker.rig import QUEUE, envelope
@@ -272,6 +274,24 @@ async def test_a_blocking_move_made_for_a_lane_that_was_fenced_meanwhile_runs_no
         await eventually(lambda: rig.raw.llen(rig.lane.keys.processing(old)) == 0, timeout=3)
         await eventually(lambda: rig.held() == [] and rig.pending() == [], timeout=3)
     assert tasks.started.count("b") == 1
+
+
+async def test_a_blocking_move_that_is_sent_when_the_former_list_has_been_emptied_keeps_no_task_there(rig, proxy):
+    await rig.register()
+    # The waiter's connection is still being made when the other one hears that the lease is lost.
+    rig.lane._waiter_wire = AsyncWire(Settings(url=proxy.url))
+    proxy.down.latency = 0.3
+    waiting = asyncio.create_task(rig.fetcher._wait_for_task())
+    await eventually(lambda: proxy.connections)
+    former = rig.lane.keys.processing(rig.lane.worker_id)
+    rig.fence()
+    assert await rig.lane.step(0) is None
+    rig.raw.lpush(QUEUE, b"a")
+    await eventually(lambda: rig.raw.lrange(former, 0, -1) == [b"a"], what="the late move")
+    await eventually(lambda: not rig.raw.exists(former), timeout=5)
+    await eventually(lambda: rig.lane.unsettled, what="its run")
+    waiting.cancel()
+    await asyncio.wait([waiting])
 
 
 async def test_a_lost_answer_to_a_blocking_move_delays_its_task_only(make_rig, proxy):

@@ -164,6 +164,23 @@ async def test_a_fenced_lane_goes_on_under_a_new_name_with_empty_hands(rig):
     assert (await rig.lane.step(1)).payloads == [b"a"]
 
 
+async def test_results_of_a_former_lease_are_not_told_under_the_next_though_redis_refuses_its_beginning(rig):
+    await rig.register()
+    rig.raw.lpush(QUEUE, b"same")
+    await rig.lane.step(1)
+    rig.lane.acks.append(b"same")
+    rig.fence()
+    rig.raw.set(rig.lane.keys.log, "no stream")
+    with pytest.raises(StoreError):
+        await rig.lane.step(0)
+    rig.raw.delete(rig.lane.keys.log)
+    # What a blocking move may bring meanwhile.
+    rig.raw.rpush(rig.lane.keys.processing(rig.lane.worker_id), b"same")
+    await rig.lane.flush()
+    assert rig.lane.generation == 1
+    assert rig.held() == [b"same"], "a task that only looks the same is acknowledged"
+
+
 async def test_a_fenced_lane_settles_nothing(rig):
     await rig.register()
     rig.raw.lpush(QUEUE, b"a")
