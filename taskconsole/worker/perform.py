@@ -27,17 +27,20 @@ class TimedOut(Exception):
         )
 
 
-class _ThreadRun:
+class ThreadRun:
     """One call in a thread, which can be interrupted from the loop."""
 
-    __slots__ = ("_lock", "_thread")
+    __slots__ = ("_interrupted", "_lock", "_thread")
 
     def __init__(self) -> None:
         self._thread: int | None = None
+        self._interrupted = False
         self._lock = threading.Lock()
 
     def __call__(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         with self._lock:
+            if self._interrupted:
+                raise TimedOut
             self._thread = threading.get_ident()
         try:
             # A context of its own: what one task sets in context variables is not seen by the next in this thread.
@@ -52,6 +55,7 @@ class _ThreadRun:
     def interrupt(self) -> None:
         """Raise TimedOut in the handler at its next bytecode; a call that is blocked in C goes on until it returns."""
         with self._lock:
+            self._interrupted = True
             if self._thread is not None:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(TimedOut))
 
@@ -67,11 +71,12 @@ class Elsewhere:
     def __init__(self, threads: int, processes: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="taskconsole-handler")
         self._most_processes = processes
+        self._closed = False
         self._processes: ProcessPool | None = None
 
     async def in_thread(self, handler: Handler, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Run a `def` handler in a thread; cancelling interrupts it and waits until it has let go."""
-        run = _ThreadRun()
+        run = ThreadRun()
         call = self._threads.submit(run, handler.function, args, kwargs)
         future = asyncio.wrap_future(call)
         try:
@@ -79,9 +84,15 @@ class Elsewhere:
         except asyncio.CancelledError:
             if call.cancel():
                 raise
-        # The thread goes on whatever we do; only when it has ended is its slot really free.
         run.interrupt()
-        await asyncio.wait([future])
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                # An abort after a timeout, say. The thread goes on whatever we do; only when it has ended is its slot
+                # really free.
+                if self._closed:
+                    raise
         if future.exception() is None:
             return future.result()
         raise asyncio.CancelledError
@@ -97,6 +108,7 @@ class Elsewhere:
 
     def close(self) -> None:
         """Let go of threads and processes; running threads can't be stopped, they end with the process."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._processes is not None:
             self._processes.close()

@@ -187,6 +187,7 @@ class Pool:
         self._fed -= len(self.ready) - len(kept)
         self.ready.clear()
         self.ready.extend(kept)
+        self._rest_if_idle()
 
     def take_back(self, keep: int = 0) -> dict[Lane, list[bytes]]:
         """Take out what waits beyond the first `keep`, newest first, by lane."""
@@ -196,6 +197,7 @@ class Pool:
             self._fed -= 1
             if generation == lane.generation:
                 returned.setdefault(lane, []).append(payload)
+        self._rest_if_idle()
         return returned
 
     def in_hand(self, lane: Lane) -> list[bytes]:
@@ -215,6 +217,7 @@ class Pool:
         for item in self.ready:
             if item[0] is lane and digest_of(item[2]) == digest:
                 self.ready.remove(item)
+                self._rest_if_idle()
                 if item[1] == lane.generation:
                     error = Decided(Bury(f"aborted by {by}"))
                     self._judged(item, decode(item[2]), error, 0.0)
@@ -265,6 +268,10 @@ class Pool:
             elif self.running == 0:
                 self._rest()
 
+    def _rest_if_idle(self) -> None:
+        if self.running == 0 and not self.ready:
+            self._rest()
+
     def _rest(self) -> None:
         self._busy_for = self.busy
         self._empty.set()
@@ -272,8 +279,7 @@ class Pool:
     async def _wait(self, slot: Slot) -> bool:
         future: asyncio.Future[None] = self._loop.create_future()
         self._idle.append(future)
-        if self.running == 0 and not self.ready:
-            self._rest()
+        self._rest_if_idle()
         try:
             await future
         except asyncio.CancelledError:

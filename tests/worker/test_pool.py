@@ -16,6 +16,8 @@ from taskconsole import Context, Retry
 from taskconsole.model.outcome import Backoff
 from taskconsole.model.task import Envelope, decode
 from taskconsole.store.keys import TOMBSTONE
+from taskconsole.store.workers import digest_of
+from taskconsole.worker.perform import ThreadRun, TimedOut
 from tests.servers import eventually
 from tests.worker import handlers
 from tests.worker.rig import envelope
@@ -28,6 +30,12 @@ async def enforce_timeouts(rig):
     while True:
         await asyncio.sleep(0.01)
         rig.pool.check_timeouts(time.monotonic())
+
+
+async def many_turns():
+    """Let everything on the loop come as far as it can."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -536,6 +544,52 @@ async def test_a_thread_handler_that_ends_well_after_its_timeout_counts_as_done(
     watcher.cancel()
     assert seen == ["caught"]
     assert [kind for kind, _ in rig.outcomes()] == ["ack", "bury"]
+
+
+async def test_a_slot_is_free_only_when_its_thread_is_whatever_is_cancelled(rig):
+    going_on = threading.Event()
+
+    @rig.app.task(retries=0, timeout=0.02)
+    def stuck():
+        try:
+            going_on.wait(10)
+        except TimedOut:
+            going_on.wait(10)
+
+    payload = envelope("stuck")
+    rig.pool.feed(rig.lane, [payload])
+    await eventually(lambda: rig.pool.check_timeouts(time.monotonic()))
+    await many_turns()
+    rig.pool.abort(rig.lane, digest_of(payload), "ada")
+    await many_turns()
+    assert (rig.pool.running, rig.outcomes()) == (1, [])
+    going_on.set()
+    await asyncio.wait_for(rig.pool.wait_empty(), 10)
+    assert ["ack"] == [kind for kind, _ in rig.outcomes()], "it ended well"
+
+
+def test_a_thread_that_is_interrupted_before_it_begins_runs_nothing():
+    run, ran = ThreadRun(), []
+    run.interrupt()
+    with pytest.raises(TimedOut):
+        run(ran.append, [1], {})
+    assert ran == []
+
+
+@pytest.mark.parametrize("way", ["taken back", "dropped", "aborted"])
+async def test_nobody_waits_for_what_has_left_a_pool_whose_leases_are_over(rig, way):
+    payload = envelope("never")
+    rig.pool.good_until = 0.0
+    rig.pool.feed(rig.lane, [payload])
+    await asyncio.sleep(0)
+    match way:
+        case "taken back":
+            rig.pool.take_back()
+        case "dropped":
+            rig.pool.drop(rig.lane)
+        case "aborted":
+            rig.pool.abort(rig.lane, digest_of(payload), "ada")
+    await asyncio.wait_for(rig.pool.wait_empty(), 5)
 
 
 # -- processes
