@@ -52,8 +52,9 @@ def _serve(connection: Connection, path: list[str]) -> None:
     """Answer calls until the parent goes away."""
     # Signals to the whole group are the parent's to handle. Not ignored but caught: what is ignored would stay
     # ignored in the programs that a handler starts.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     sys.path[:] = path
     threading.Thread(target=_end_with_parent, name="taskconsole-parent", daemon=True).start()
     while True:

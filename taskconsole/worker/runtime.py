@@ -448,7 +448,7 @@ class Worker:
 def run_worker(worker: Callable[[], Worker], *, loop: str = "auto") -> Worker:
     """Run a worker in this thread until it ends, and return it.
 
-    SIGTERM, SIGINT and SIGHUP (the terminal is gone) stop it, a second one at once.
+    SIGTERM, SIGINT and SIGHUP (the terminal is gone) stop it, a further SIGTERM or SIGINT at once.
 
     Args:
         worker: Makes the worker, inside the event loop.
@@ -490,7 +490,8 @@ async def _main(make: Callable[[], Worker]) -> Worker:
     loop = asyncio.get_running_loop()
 
     def on_signal(number: int) -> None:
-        if worker._stopping.is_set():  # noqa: SLF001 - its own main
+        # Whose terminal goes away hears of it twice, from the kernel and from the shell: nobody is in a hurry.
+        if worker._stopping.is_set() and number != signal.SIGHUP:  # noqa: SLF001 - its own main
             log.warning("second signal: ending at once", extra={"signal": signal.Signals(number).name})
             _leave(128 + number)
         worker.stop()

@@ -94,7 +94,7 @@ class Supervisor:
 
     A child that ends with 0 has been told to, by an operator or by burst mode, and is not replaced; one that
     dies is, after a pause. When the first one ends with an error before any was up, nothing more is tried.
-    SIGTERM, SIGINT and SIGHUP are passed on, each as often as it comes.
+    SIGTERM, SIGINT and SIGHUP are passed on, each as often as it comes but SIGHUP once at most.
 
     Args:
         command: Makes a child's command line from the number of its tether.
@@ -242,7 +242,8 @@ class Supervisor:
             log.warning("process died", extra={"pid": pid, "exit": _in_words(code), "restart_in": f"{pause:g}s"})
 
     def _pass_on(self, number: signal.Signals) -> None:
-        if number == signal.SIGCHLD:
+        if number == signal.SIGCHLD or (number == signal.SIGHUP and self._stopping_since is not None):
+            # Whose terminal goes away hears of it twice, from the kernel and from the shell: nobody is in a hurry.
             return
         if self._stopping_since is None:
             log.info("stopping", extra={"signal": number.name, "processes": len(self.pids)})

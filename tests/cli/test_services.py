@@ -229,6 +229,21 @@ def test_a_second_signal_is_passed_on_too(supervised, raw):
     assert "second signal" in err
 
 
+def test_a_terminal_that_goes_away_and_says_so_twice_leaves_the_children_their_grace(supervised, raw):
+    with supervised("--grace", "1", count=2) as group:
+        group.wait_for(2)
+        raw.lpush("task_queue", json.dumps({"task": "wait"}))
+        wait_until(lambda: raw.exists("waiting"))
+        group.process.send_signal(signal.SIGHUP)
+        lines = iter(group.process.stderr.readline, b"")
+        assert next(line for line in lines if b"stopping worker" in line)
+        group.process.send_signal(signal.SIGHUP)
+        code, err = ended(group.process, 20)
+
+    assert code == 0, err
+    assert "grace period over" in err
+
+
 def test_ctrl_c_in_a_terminal_reaches_the_children_through_their_supervisor_alone(supervised):
     with supervised() as group:
         children = group.wait_for(2)

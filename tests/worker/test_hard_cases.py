@@ -367,6 +367,19 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def test_a_terminal_that_goes_away_and_says_so_twice_cuts_nothing_off(start_worker, raw):
+    worker = start_worker(app="tests.worker.hard_app:app", arguments=("--grace", "8"))
+    raw.lpush("task_queue", json.dumps({"task": "measure", "args": ["abc"]}))
+    child = int(wait_until(lambda: raw.get("child")))
+    worker.signal(signal.SIGHUP)
+    os.kill(child, signal.SIGHUP)
+    wait_until(lambda: "stopping" in worker.output())
+    worker.signal(signal.SIGHUP)
+    assert 0 == worker.wait(15)
+    assert b"3" == raw.get("measured")
+    assert [] == dead(raw)
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_process_handler_takes_large_arguments_and_survives_the_groups_sigterm(start_worker, raw, loop):
     worker = start_worker(app="tests.worker.hard_app:app", arguments=("--grace", "8", "--loop", loop, "--lease", "3"))
