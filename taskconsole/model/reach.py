@@ -24,7 +24,12 @@ class Reach:
     redis_cli: tuple[str, ...] = ()
 
     def typed(self, line: str) -> str:
-        """The same commands with the server named; anything else is left as it is."""
+        """The same commands with the server named; anything else is left as it is.
+
+        One of ours by itself is told at its end, so that a narrow screen cuts off the server and not the task.
+        """
+        if line.startswith("taskconsole ") and not any(mark in line for mark in ("; ", " -- ")):
+            return " ".join([line, *map(quoted, self.ours)])
         return _PROGRAM.sub(self._told, line)
 
     def _told(self, found: re.Match[str]) -> str:

@@ -10,12 +10,13 @@ SHOP = Reach(ours=("-C", "shop"), redis_cli=("-h", "db", "-n", "2"))
 @pytest.mark.parametrize(
     ("line", "typed"),
     [
-        ("taskconsole resume mail", "taskconsole resume -C shop mail"),
+        ("taskconsole resume mail", "taskconsole resume mail -C shop"),
         ("taskconsole run-now -q a -- -x", "taskconsole run-now -C shop -q a -- -x"),
         ("taskconsole workers", "taskconsole workers -C shop"),
+        ("taskconsole resume 'a; b'", "taskconsole resume -C shop 'a; b'"),
         (
             "taskconsole --headless worker -A yourapp:app -q mail",
-            "taskconsole --headless worker -C shop -A yourapp:app -q mail",
+            "taskconsole --headless worker -A yourapp:app -q mail -C shop",
         ),
         ("redis-cli BGSAVE", "redis-cli -h db -n 2 BGSAVE"),
         (
