@@ -228,4 +228,6 @@ def _service_and_database(kind: Kind, path: str) -> tuple[str, str]:
 def _first_words(error: Exception) -> str:
     # urlsplit quotes the part it could not read; a port is harmless, anything longer may hold a secret.
     text = str(error).splitlines()[0] if str(error) else "unreadable"
+    if text.startswith("Port "):
+        return "the port is a number up to 65535, as in redis://host:6379/0"
     return text.split(" as ")[0][:60]

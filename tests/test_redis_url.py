@@ -36,7 +36,7 @@ def test_a_url_leads_somewhere_and_shows_no_secret(url, kind, tls, places, shown
     [
         ("http://:S3cr3t@h", "http://"),
         ("S3cr3t", "no scheme"),
-        ("redis://:S3cr3t@h:x", "Port could not be cast"),
+        ("redis://:S3cr3t@h:x", "the port is a number"),
         ("redis://:S3cr3t@h:0", "port 0"),
         ("redis://:S3cr3t/@h", "bad Redis URL"),
         ("redis://h/S3cr3t", "the database is a number"),
@@ -44,7 +44,7 @@ def test_a_url_leads_somewhere_and_shows_no_secret(url, kind, tls, places, shown
         ("redis+sentinel://:S3cr3t@h:1", "needs the master's name"),
         ("redis+sentinel://h/m/S3cr3t", "the database is a number"),
         ("redis+cluster://:S3cr3t@h/1", "no database but 0"),
-        ("redis+cluster://:S3cr3t@h:1,g:99999", "Port out of range"),
+        ("redis+cluster://:S3cr3t@h:1,g:99999", "the port is a number up to 65535"),
         ("redis+elsewhere://:S3cr3t@h", "redis+elsewhere://"),
     ],
 )
@@ -90,3 +90,9 @@ def test_a_url_can_be_told_to_a_shell_without_its_password(url, public, redis_cl
     assert parsed.public == public
     assert " ".join(parsed.redis_cli) == redis_cli
     assert RedisUrl.parse(public).address == parsed.address
+
+
+@pytest.mark.parametrize("port", ["abc", "99999"])
+def test_a_port_that_is_none_is_told_with_an_example(port):
+    with pytest.raises(ConfigError, match="the port is a number up to 65535, as in redis://host:6379/0"):
+        check_url(f"redis://h:{port}/0")
