@@ -58,6 +58,65 @@ def lease_of(rig, lane=None):
     return rig.raw.zscore(lane.keys.workers, lane.worker_id)
 
 
+async def test_work_may_be_started_for_less_than_a_lease_after_it_was_renewed(make_heart):
+    rig, heart = await make_heart()
+    sent = time.monotonic()
+    assert await asyncio.to_thread(heart.beat)
+    assert sent < rig.pool.good_until < time.monotonic() + rig.options.lease
+
+
+async def test_a_task_that_is_to_end_is_told_with_every_beat_and_heard_of_once(make_rig):
+    rig = make_rig()
+    await rig.register()
+    heard = []
+    heart = Heartbeat(
+        rig.lanes,
+        rig.pool,
+        settings=rig.settings,
+        options=rig.options,
+        workers=rig.workers,
+        clock=rig.clock,
+        loop=asyncio.get_running_loop(),
+        on_command=heard.append,
+        on_abort=lambda lane, abort: heard.append((lane, abort.token)),
+        on_lost=heard.append,
+    )
+    rig.raw.rpush(rig.lane.keys.processing("w"), b"a")
+    assert 1 == await rig.wire.run(rig.workers.abort(QUEUE, "w", b"a", token="t", by="ada", event=EVENT))
+    for _ in range(3):
+        assert await asyncio.to_thread(heart.beat)
+    await asyncio.sleep(0)
+    assert [(rig.lane, "t")] == heard
+    await asyncio.to_thread(heart.stop)
+
+
+async def test_after_an_outage_the_others_get_a_lease_to_renew_theirs(make_rig, proxy):
+    rig = make_rig(url=proxy.url, lease=1.0)
+    reclaimer = Reclaimer(
+        rig.lanes,
+        rig.registry,
+        options=rig.options,
+        store=rig.store,
+        workers=rig.workers,
+        wire=rig.wire,
+        clock=rig.clock,
+    )
+    await rig.register()
+    rig.raw.zadd("{task_queue}:workers", {"late": 1})
+    rig.raw.rpush("{task_queue}:processing:late", b"a")
+    proxy.accept = False
+    proxy.reset_all()
+    await rig.wire.close()
+    began = time.monotonic()
+    running = asyncio.create_task(reclaimer.run())
+    await eventually(lambda: reclaimer._patience, what="the outage is noticed")
+    proxy.heal()
+    await eventually(lambda: rig.pending() == [b'{"task":"a","bare":true,"redelivered":1}'])
+    assert time.monotonic() - began >= 1.0
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_a_lease_is_kept_while_a_handler_holds_the_loop_for_longer(make_heart):
     rig, heart = await make_heart(lease=0.6)
     heart.start()

@@ -147,6 +147,16 @@ async def test_what_is_on_its_way_back_is_not_taken_for_unheard_of(rig):
     assert rig.pending() == [b"b"]
 
 
+async def test_what_a_queue_refuses_to_take_back_is_looked_for(rig):
+    await rig.register()
+    rig.raw.rpush(rig.lane.keys.processing(rig.lane.worker_id), b"a")
+    rig.raw.set(QUEUE, "no list")
+    with pytest.raises(StoreError):
+        await rig.lane.give_back([b"a"])
+    assert rig.lane.suspect
+    assert await rig.lane.reconcile() == [b"a"]
+
+
 # -- leases
 
 

@@ -590,6 +590,7 @@ async def test_nobody_waits_for_what_has_left_a_pool_whose_leases_are_over(rig, 
         case "aborted":
             rig.pool.abort(rig.lane, digest_of(payload), "ada")
     await asyncio.wait_for(rig.pool.wait_empty(), 5)
+    assert rig.pool.finished == (way == "aborted"), "what was not run would make this worker look quick"
 
 
 # -- processes
