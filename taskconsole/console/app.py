@@ -34,7 +34,7 @@ from taskconsole.console.place import Place
 from taskconsole.console.terminal.driver import CalmDriver
 from taskconsole.console.terminal.keystrokes import Keystrokes
 from taskconsole.console.terminal.turnstile import Turnstile
-from taskconsole.console.text.format import ASCII, UNICODE, key_name
+from taskconsole.console.text.format import ASCII, LEAN, UNICODE, key_name
 from taskconsole.console.text.safe import safe
 from taskconsole.console.typed.history import History
 from taskconsole.model.secrecy import USUAL, concealed_text
@@ -147,7 +147,8 @@ class Console(App[int]):
         super().__init__(driver_class=CalmDriver)
         # The values are those of Textual; there is no motion at any time.
         self.animation_level = "none"
-        self.theme = theme or ("ansi-dark" if "SSH_CONNECTION" in os.environ else "textual-dark")
+        far = "SSH_CONNECTION" in os.environ
+        self.theme = theme or ("ansi-dark" if far else "textual-dark")
         self._contexts = {one.name: one for one in contexts}
         self._read_only = read_only
         self.ascii_only = ascii_only
@@ -162,7 +163,7 @@ class Console(App[int]):
         look = Look(
             operator=_operator(),
             read_only=read_only,
-            glyphs=ASCII if ascii_only else UNICODE,
+            glyphs=ASCII if ascii_only else LEAN if far else UNICODE,
             offer=offer,
             contexts=tuple(self._contexts),
             context=context,

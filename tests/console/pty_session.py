@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 # Everything Textual and our driver may send, and nothing else.
 GRAMMAR = re.compile(
     r"""
-      \x1b\[(?:\d+;\d+H|\d+C)            # move
+      \x1b\[(?:(?:\d+(?:;\d+)?)?H|\d*[BCD])  # move
+    | \r?(?:\x1bD){1,2}\x08{0,3}        # to the next row or the one after it, back to where it begins or to what is there
     | \x1b\[[\d;]*m                      # colours
     | \x1b\[\?(?:1049|25|1004|2004|7|2026|2048|1000|1002|1003|1006|1015|1016)[hl]  # modes
     | \x1b\[\?(?:2026|2048)\$p           # does the terminal know these modes?

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CalmDriver"]
 
+PLAIN = "\x1b[m"
+
 GATHER = 0.02
 """Seconds in which frames become one: fewer than anybody sees, more than Textual needs for the next."""
 
@@ -38,6 +40,8 @@ class CalmDriver(LinuxDriver):
         if self._due is not None:
             self._due.cancel()
             self._due = None
+        # Frames leave the terminal in the style of what they have drawn last.
+        super().write(PLAIN)
         super().stop_application_mode()
 
     def resized(self, width: int, height: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASCII",
+    "LEAN",
     "UNICODE",
     "Glyphs",
     "age",
@@ -43,6 +44,8 @@ class Glyphs:
 
 
 UNICODE = Glyphs(bars="▁▂▃▄▅▆▇█", rule="─", ellipsis="…")
+LEAN = replace(UNICODE, rule="-")
+"""For slow lines: a rule is as long as the screen is wide, and in UTF-8 each of its cells takes three bytes."""
 ASCII = Glyphs(bars="_.:-=+*#", rule="-", ellipsis="~")
 
 
@@ -57,7 +60,7 @@ def in_ascii(text: str) -> str:
 
 def key_name(text: str, glyphs: Glyphs) -> str:
     """Keys as a person reads them: where there are no arrows they have names."""
-    if glyphs is UNICODE:
+    if glyphs is not ASCII:
         return text
     return "".join(_ARROWS.get(char, char) for char in text)
 

@@ -34,7 +34,7 @@ async def test_frames_that_follow_each_other_at_once_are_one(driver):
     driver.write("\x1b[1;1Hhello")
     assert driver._writer_thread.written == []
     await until(lambda: driver._writer_thread.written)
-    assert driver._writer_thread.written == ["\x1b[1;1Hhello"]
+    assert driver._writer_thread.written == ["\x1b[m\x1b[Hhello"]
     assert driver._due is None
 
 
@@ -48,7 +48,7 @@ async def test_nothing_is_written_while_the_terminal_is_behind(driver):
     assert driver._writer_thread.written == []
     driver._writer_thread._queue.get()
     driver.catch_up()
-    assert driver._writer_thread.written == ["\x1b[1;1H 99"]
+    assert driver._writer_thread.written == ["\x1b[m\x1b[H 99"]
 
 
 async def test_what_is_not_a_frame_is_written_at_once(driver):
