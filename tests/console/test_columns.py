@@ -94,7 +94,7 @@ def test_figures_of_a_queue():
         "IN/s": "3.1",
         "OUT/s": "2.9",
         "": "v",
-        "SLOTS": "16/16",
+        "SLOTS": "16",
         "OVERDUE": "0",
         "WORKERS": "2",
         "DRAIN ETA": "3m21s",

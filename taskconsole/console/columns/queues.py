@@ -101,8 +101,8 @@ def _state(row: QueueRow, _now: float, _width: int) -> str:
 
 
 def _slots(row: QueueRow, _now: float, _width: int) -> str:
-    """Those at work of those there are."""
-    return "?" if row.stats.trouble else f"{row.stats.active}/{row.stats.capacity}"
+    """All there are; those at work stand under ACTIVE."""
+    return "?" if row.stats.trouble else count(row.stats.capacity)
 
 
 def _lately(figure: Callable[[QueueStats], float | None]) -> Callable[[QueueRow, float, int], str]:

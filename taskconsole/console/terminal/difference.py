@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import get_character_cell_size
+
 from taskconsole.console.terminal.pen import Piece
 from taskconsole.console.terminal.style import of_blank
 
@@ -37,18 +39,22 @@ def row_pieces(
     end = _end_to_erase(cells, differ, width, colours_erase) if differ and width else width
     if end < width:
         blank = cells[width - 1]
-        pieces.append(Piece(y, end, width, blank[1], True, TO_THE_END))
+        pieces.append(Piece(y, end, width, blank[1], True, TO_THE_END, end))
         differ = {x for x in differ if x < end} | {x for x in range(end, width) if cells[x] != blank}
-    for x in sorted(differ):
+    for x in sorted(differ) if any(not cells[x][0] or not cells[x][0].isascii() for x in differ) else ():
         # Wide characters are written whole.
         if not cells[x][0] and x - 1 in cells:
             differ.add(x - 1)
         if cells.get(x + 1, (" ", ""))[0] == "":
             differ.add(x + 1)
     for start, stop, style in _runs(sorted(differ), cells):
-        pieces += _piece(y, start, stop, style, cells, differ, colours_erase)
+        pieces += _piece(y, start, stop, style, cells, differ, width, colours_erase)
     # What is erased at a place comes before what is written there.
-    return sorted(pieces, key=lambda piece: (piece.start, not piece.erase))
+    return sorted(pieces, key=lambda piece: (piece.start, not _erases(piece)))
+
+
+def _erases(piece: Piece) -> bool:
+    return piece.text.startswith("\x1b")
 
 
 def _erasable(cell: Cell, colours_erase: bool) -> bool:
@@ -60,7 +66,9 @@ def _erasable(cell: Cell, colours_erase: bool) -> bool:
 def _end_to_erase(cells: Mapping[int, Cell], differ: set[int], width: int, colours_erase: bool) -> int:
     """The column from which on it is shortest to erase the row and write it again; `width` when that does not pay."""
     blank = cells.get(width - 1, ("", ""))
-    if not _erasable(blank, colours_erase):
+    if len(differ) <= len(TO_THE_END) or not _erasable(blank, colours_erase):
+        return width
+    if sum(cells[x] == blank for x in differ) <= len(TO_THE_END):
         return width
     best, best_gain, gain = width, 0, -len(TO_THE_END)
     stretch, price, followed = 0, 0, False
@@ -114,33 +122,57 @@ def _runs(differ: list[int], cells: Mapping[int, Cell]) -> list[tuple[int, int, 
 
 
 def _piece(
-    y: int, start: int, end: int, style: str, cells: Mapping[int, Cell], differ: set[int], colours_erase: bool
+    y: int,
+    start: int,
+    end: int,
+    style: str,
+    cells: Mapping[int, Cell],
+    differ: set[int],
+    width: int,
+    colours_erase: bool,
 ) -> list[Piece]:
     """A run as pieces: blanks at its ends are erased where that is shorter."""
-    left = start
+    left, right = start, end
     while left < end and cells[left][0] == " ":
         left += 1
-    if left == end:
-        return [_blanks(y, start, end, cells, end in differ, colours_erase)]
-    right = end
-    while cells[right - 1][0] == " ":
+    while right > left and cells[right - 1][0] == " ":
         right -= 1
     pieces = []
-    leading = _blanks(y, start, left, cells, True, colours_erase) if left > start else None
-    trailing = _blanks(y, right, end, cells, end in differ, colours_erase) if right < end else None
-    if leading is not None and leading.erase:
-        pieces.append(leading)
+    if _erased(cells, start, left, followed=left < end or end in differ, colours_erase=colours_erase):
+        pieces.append(_erasure(y, start, left, cells))
         start = left
-    if trailing is not None and trailing.erase:
-        pieces.append(trailing)
+    if left < right < end and _erased(cells, right, end, followed=end in differ, colours_erase=colours_erase):
+        pieces.append(_erasure(y, right, end, cells))
         end = right
-    pieces.append(Piece(y, start, end, style, False))
+    if start < end:
+        pieces.append(_written(y, start, end, style, cells, width))
     return pieces
 
 
-def _blanks(y: int, start: int, end: int, cells: Mapping[int, Cell], followed: bool, colours_erase: bool) -> Piece:
-    """Blanks, erased or written, whichever is shorter."""
-    cell = cells[start]
-    erase = f"\x1b[{end - start}X"
-    pays = _erasable(cell, colours_erase) and end - start > len(erase) + (STEP if followed else 0)
-    return Piece(y, start, end, cell[1], True, erase if pays else "")
+def _erased(cells: Mapping[int, Cell], start: int, end: int, *, followed: bool, colours_erase: bool) -> bool:
+    """It is shorter to erase these blanks than to write them."""
+    n = end - start
+    return n > STEP and _erasable(cells[start], colours_erase) and n > len(f"\x1b[{n}X") + (STEP if followed else 0)
+
+
+def _erasure(y: int, start: int, end: int, cells: Mapping[int, Cell]) -> Piece:
+    return Piece(y, start, end, cells[start][1], True, f"\x1b[{end - start}X", start)
+
+
+def _written(y: int, start: int, end: int, style: str, cells: Mapping[int, Cell], width: int) -> Piece:
+    chars = [cells[x][0] for x in range(start, end)]
+    text = "".join(chars)
+    # Terminals that draw other characters wider are told where to go on; and so they are at the edge, where the cursor
+    # stays on the last column or behind it.
+    lands = end if text.isascii() and end != width else -1
+    if lands < 0 and not text.isascii():
+        text = "".join(_with_way_on(y, x, char) for x, char in enumerate(chars, start) if char)
+    return Piece(y, start, end, style, not text.strip(" "), text, lands)
+
+
+def _with_way_on(y: int, x: int, char: str) -> str:
+    """A character; if terminals disagree about its width, then with where what follows belongs in any case."""
+    if char.isascii():
+        return char
+    width = get_character_cell_size(char[0])
+    return char if len(char) == 1 and width == 1 else f"{char}\x1b[{y + 1};{x + 1 + max(1, width)}H"

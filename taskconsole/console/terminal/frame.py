@@ -93,7 +93,7 @@ class FrameDiff:
         self._dirty.clear()
         if not pieces:
             return ""
-        out, self._left_in = drawn(pieces, self._wanted, self._width, self._left_in)
+        out, self._left_in = drawn(pieces, self._wanted, self._left_in)
         return f"{_SYNC_START}{out}{_SYNC_END}" if self._sync else out
 
     def _paint(self, token: re.Match[str]) -> None:

@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import get_character_cell_size
-
 from taskconsole.console.terminal.style import of_blank, restyle
 
 if TYPE_CHECKING:
@@ -50,8 +48,10 @@ class Piece(NamedTuple):
     style: str
     blank: bool
     """There are only blanks in it."""
-    erase: str = ""
-    """The sequence that makes blanks of the cells and leaves the cursor where it is; empty when they are written."""
+    text: str
+    """What is written; or the sequence that erases the cells and leaves the cursor where it is."""
+    lands: int
+    """The column the cursor is in afterwards; -1 when that is not sure."""
 
 
 def fits(cell: Cell, style: str) -> bool:
@@ -59,19 +59,16 @@ def fits(cell: Cell, style: str) -> bool:
     return cell[1] == (of_blank(style) if cell[0] == " " else style)
 
 
-def drawn(
-    pieces: Sequence[Piece], cells: Mapping[int, Mapping[int, Cell]], width: int, style: str | None
-) -> tuple[str, str]:
+def drawn(pieces: Sequence[Piece], cells: Mapping[int, Mapping[int, Cell]], style: str | None) -> tuple[str, str]:
     """What draws the pieces, and the style it leaves the terminal in.
 
     Args:
         pieces: From left to right and from top to bottom, erasures before what is written at the same place.
         cells: The whole picture.
-        width: Of the terminal; 0 when it is not known.
         style: The terminal's; None when it is not known.
     """
     plan: dict[str, _Order] = {}
-    best = _drawn(pieces, cells, width, style, plan)
+    best = _drawn(pieces, cells, style, plan)
     if len(best[0]) > SMALL:
         counts = Counter(piece.style for piece in pieces if not piece.blank)
         for apart, count in counts.most_common():
@@ -79,7 +76,7 @@ def drawn(
                 break
             for order in (_by_rows, _by_columns):
                 other_plan = {**plan, apart: order}
-                other = _drawn(pieces, cells, width, style, other_plan)
+                other = _drawn(pieces, cells, style, other_plan)
                 if len(other[0]) < len(best[0]):
                     best, plan = other, other_plan
     return best
@@ -104,12 +101,11 @@ def _by_columns(pieces: list[Piece]) -> list[Piece]:
 def _drawn(
     pieces: Sequence[Piece],
     cells: Mapping[int, Mapping[int, Cell]],
-    width: int,
     style: str | None,
     plan: Mapping[str, _Order],
 ) -> tuple[str, str]:
     """Draw row by row, but the styles in `plan` by themselves at the end, each in its order."""
-    pen = _Pen(cells, width, style)
+    pen = _Pen(cells, style)
     later: dict[str, list[Piece]] = {apart: [] for apart in plan}
     for piece in pieces:
         if not piece.blank and piece.style in later:
@@ -125,9 +121,8 @@ def _drawn(
 class _Pen:
     """Knows where the terminal's cursor is and what style it is in."""
 
-    def __init__(self, cells: Mapping[int, Mapping[int, Cell]], width: int, style: str | None) -> None:
+    def __init__(self, cells: Mapping[int, Mapping[int, Cell]], style: str | None) -> None:
         self._cells = cells
-        self._width = width
         self._out: list[str] = []
         self.style = style or ""
         """What the terminal is in."""
@@ -143,59 +138,42 @@ class _Pen:
         if self.style != piece.style and not (piece.blank and of_blank(self.style) == piece.style):
             self._out.append(restyle(self.style, piece.style))
             self.style = piece.style
-        if piece.erase:
-            self._out.append(piece.erase)
-        else:
-            self._write(piece)
+        self._out.append(piece.text)
+        self._x = piece.lands
 
     @property
     def drawn(self) -> str:
         """All that was drawn."""
         return "".join(self._out)
 
-    def _write(self, piece: Piece) -> None:
-        row, sure = self._cells[piece.y], True
-        for x in range(piece.start, piece.end):
-            char = row[x][0]
-            if not char:
-                continue
-            self._out.append(char)
-            if char.isascii():
-                continue
-            sure = False
-            width = get_character_cell_size(char[0])
-            if len(char) > 1 or width != 1:
-                # Terminals disagree about such widths; what follows goes where it belongs in any case.
-                self._out.append(f"\x1b[{piece.y + 1};{x + 1 + max(1, width)}H")
-        # Terminals that draw other characters wider are told where to go on; and so they are at the edge, where the
-        # cursor stays on the last column or behind it.
-        self._x = piece.end if sure and piece.end != self._width else -1
-
     def _go(self, y: int, x: int) -> None:
         """Go to a cell by the shortest way."""
-        if (y, x) != (self._y, self._x):
+        if y == self._y and 0 <= self._x <= x:
+            if x > self._x:
+                step = _steps(x - self._x, "C")
+                self._out.append((x - self._x <= len(step) and self._over(y, self._x, x)) or step)
+        else:
             self._out.append(min(self._ways(y, x), key=len))
-            self._y, self._x = y, x
+        self._y = y
 
     def _ways(self, y: int, x: int) -> list[str]:
+        """From row to row."""
         ways = [f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H" if y else "\x1b[H"]
-        if self._y < 0:
+        down = y - self._y
+        if self._y < 0 or down <= 0:
             return ways
-        down, right = y - self._y, x - self._x
-        if down == 0 and self._x >= 0 and right > 0:
-            ways += [self._over(y, self._x, x), _steps(right, "C")]
-        elif down in {1, 2}:
+        if down <= 2:
             # Not by a line feed: what it does depends on who looks after the line.
-            ways += ["\r" + _DOWN * down + way for way in (self._over(y, 0, x), _steps(x, "C")) if way or not x]
-        if down > 0 and self._x >= 0:
-            ways += [_DOWN * down + _BACK * -right] if down <= 2 and -3 <= right <= 0 else []
+            ways.append("\r" + _DOWN * down + ((x <= _OVER and self._over(y, 0, x)) or _steps(x, "C")))
+        if self._x >= 0:
+            right = x - self._x
+            if down <= 2 and -3 <= right <= 0:
+                ways.append(_DOWN * down + _BACK * -right)
             ways.append((_DOWN if down == 1 else _steps(down, "B")) + _steps(abs(right), "C" if right > 0 else "D"))
-        return [way for way in ways if way]
+        return ways
 
     def _over(self, y: int, start: int, end: int) -> str:
         """What stands from `start` to `end`, to be written once more; empty when it cannot be."""
-        if end - start > _OVER:
-            return ""
         row = self._cells[y]
         between = [row.get(at, ("", "")) for at in range(start, end)]
         if not all(cell[0] and cell[0].isascii() and fits(cell, self.style) for cell in between):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from taskconsole.console.text.format import age, count, duration, rate
+from taskconsole.console.text.format import age, coarse, count, rate
 from taskconsole.console.text.safe import safe
 from taskconsole.model.reach import BY_ITSELF, Reach
 from taskconsole.model.state import QueueState
@@ -80,7 +80,7 @@ def drain_eta(queue: QueueStats, growth: float | None) -> str:
     if growth >= 0:
         return "growing" if growth * 60 >= max(1.0, queue.pending * 0.01) else "steady"
     seconds = queue.pending / -growth
-    return "<1s" if seconds < 1 else duration(seconds) if seconds < 100 * 86_400 else "never"
+    return "<1s" if seconds < 1 else coarse(seconds) if seconds < 100 * 86_400 else "never"
 
 
 def worker_command(name: str) -> str:

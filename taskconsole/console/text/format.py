@@ -17,6 +17,7 @@ __all__ = [
     "Glyphs",
     "age",
     "clock",
+    "coarse",
     "count",
     "day_and_time",
     "duration",
@@ -83,13 +84,13 @@ def duration(seconds: float) -> str:
 
 
 def age(since: float | None, now: float) -> str:
-    """How long ago, coarser as it grows so that an old figure does not flicker; `-` when there is none."""
-    if since is None:
-        return "-"
-    seconds = now - since
-    if 10 * MINUTE <= seconds < HOUR:
-        return f"{int(seconds) // MINUTE}m"
-    return duration(seconds)
+    """How long ago, coarser as it grows; `-` when there is none."""
+    return "-" if since is None else coarse(now - since)
+
+
+def coarse(seconds: float) -> str:
+    """Like `duration`, but coarser as it grows, so that a long time does not flicker."""
+    return f"{int(seconds) // MINUTE}m" if 10 * MINUTE <= seconds < HOUR else duration(seconds)
 
 
 def count(n: int) -> str:

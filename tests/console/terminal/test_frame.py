@@ -76,6 +76,34 @@ def test_the_terminal_looks_the_same_cell_by_cell(frames_of_every_size_are_plann
         assert seen(diffed) == seen(plain)
 
 
+words = st.sampled_from(["", "a", "12", "1,234", "a word", "漢漢", "▁▂▃", "é", "── b"])
+whole_rows = st.lists(st.tuples(st.sampled_from(STYLES), words, st.integers(1, 9)), min_size=1, max_size=4).map(
+    lambda row: [*((style, word + " " * blanks) for style, word, blanks in row), (row[-1][0], " " * WIDTH)]
+)
+screens = st.lists(whole_rows, min_size=HEIGHT, max_size=HEIGHT)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(screens, min_size=2, max_size=4), st.booleans(), st.booleans())
+def test_one_screen_takes_the_place_of_another(frames_of_every_size_are_planned, frames, colours_erase, forgets):
+    plain, plain_stream = blank_screen()
+    diffed, diffed_stream = blank_screen()
+    diff = FrameDiff(colours_erase=colours_erase)
+    diff.resize(WIDTH, HEIGHT)
+    for frame in frames:
+        data = "\n".join(paint(y, 0, _clipped(0, line)) for y, line in enumerate(frame))
+        plain_stream.feed(data)
+        if forgets:
+            diff.forget()
+        diffed_stream.feed(feed(diff, data))
+        assert seen(diffed) == seen(plain)
+    # Where nothing is known to be shown, everything is drawn.
+    anew, anew_stream = blank_screen()
+    diff.forget()
+    anew_stream.feed(diff.changes())
+    assert seen(anew) == seen(plain)
+
+
 def _clipped(x, line):
     """Textual never writes beyond the edge, nor half a wide character at it."""
     room, kept = WIDTH - x, []
