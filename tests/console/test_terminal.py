@@ -91,10 +91,9 @@ def test_a_key_costs_two_kilobytes_at_most(ssh):
             session.until(lambda before=before: session.text != before)
             session.for_seconds(0.3)
             spent = len(session.output) - bytes_before
-            # Back from the help every cell of the screen is drawn; and where the background has a colour of its own
-            # nothing can be erased, and another view is every cell of it.
+            # Back from the help nearly every cell is drawn, and here each colour takes four times the bytes.
             back = n and keys[n - 1] == "?"
-            limit = (2500 if back else 2000) if ssh else 4500 if back or key == "?" else 2000
+            limit = 2300 if back and not ssh else 2000
             assert spent <= limit, (key, spent)
 
 

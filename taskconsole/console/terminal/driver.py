@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import curses
 from typing import TYPE_CHECKING, Any
 
 from textual.drivers.linux_driver import LinuxDriver
@@ -27,7 +28,7 @@ class CalmDriver(LinuxDriver):
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._frames = FrameDiff()
+        self._frames = FrameDiff(colours_erase=_colours_erase())
         self._due: asyncio.TimerHandle | None = None
 
     def start_application_mode(self) -> None:
@@ -82,3 +83,12 @@ class CalmDriver(LinuxDriver):
         """Frames are waiting because the terminal takes no more: a slow or stalled link."""
         writer = self._writer_thread
         return writer is not None and writer._queue.qsize() > 1  # noqa: SLF001 (no public way to ask)
+
+
+def _colours_erase() -> bool:
+    """What this terminal erases has the background that is set, as far as its description says so."""
+    try:
+        curses.setupterm()
+    except curses.error:
+        return False
+    return curses.tigetflag("bce") == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from queue import Queue
 
 import pytest
@@ -54,3 +57,15 @@ async def test_nothing_is_written_while_the_terminal_is_behind(driver):
 async def test_what_is_not_a_frame_is_written_at_once(driver):
     driver.write("\x1b[?25l")
     assert driver._writer_thread.written == ["\x1b[?25l"]
+
+
+@pytest.mark.parametrize(
+    ("term", "erases"), [("xterm-256color", True), ("screen-256color", False), ("unheard-of", False)]
+)
+def test_whether_erasing_colours_the_background_is_in_the_terminals_description(term, erases):
+    # A process asks once.
+    asked = "from taskconsole.console.terminal import driver; print(driver._colours_erase())"
+    told = subprocess.run(
+        [sys.executable, "-c", asked], env={**os.environ, "TERM": term}, capture_output=True, check=True
+    )
+    assert told.stdout.decode().strip() == str(erases)
