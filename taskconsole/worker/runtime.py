@@ -322,6 +322,9 @@ class Worker:
             await self._run_services(services)
         finally:
             self.heartbeat.stop()
+            # Those of lanes that could not sign off are still open.
+            for lane in self.lanes:
+                await lane.drop_waiter()
         log.info("worker down", extra={"worker": self.id, "finished": self.pool.finished})
 
     async def _run_services(self, services: list[tuple[str, Coroutine[Any, Any, None]]]) -> None:

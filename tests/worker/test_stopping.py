@@ -97,3 +97,4 @@ async def test_a_queue_that_refuses_results_does_not_cost_those_of_the_others_wh
     assert raw.lrange(QUEUE, 0, -1) == []
     assert raw.keys(f"{{{QUEUE}}}:processing:*") == [], "a finished task would be run again"
     assert raw.llen(worker.lanes[0].keys.processing(worker.id)) == 1
+    assert worker.lanes[0]._waiter_wire._connection is None
