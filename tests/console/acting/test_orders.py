@@ -23,6 +23,7 @@ from taskconsole.console.acting.questions import again, question
 from taskconsole.console.actions import GROUPS, Danger
 from taskconsole.console.aim import Aim
 from taskconsole.console.spelled import command_lines
+from taskconsole.model.reach import BY_ITSELF
 from taskconsole.model.state import State
 from taskconsole.model.stats import TaskRow, WorkerInfo
 
@@ -165,7 +166,7 @@ def test_what_could_be_done_is_spelled_as_command_lines():
         count=3,
         everything=Matching(queue="mail", state=DEAD, agreed=3),
     )
-    lines = dict(command_lines([*GROUPS["a task"], *GROUPS["a queue"]], aim, "x"))
+    lines = dict(command_lines([*GROUPS["a task"], *GROUPS["a queue"]], aim, "x", BY_ITSELF))
     assert lines["delete as a command"] == "taskconsole delete -q mail --state dead -- 'a b'"
     assert lines["purge as a command"] == "taskconsole purge --state dead --yes -- mail"
     assert lines["pause/resume as a command"] == "taskconsole pause -- mail"
