@@ -491,12 +491,16 @@ def _leave(code: int) -> None:
 async def _main(make: Callable[[], Worker]) -> Worker:
     worker = make()
     loop = asyncio.get_running_loop()
+    signalled = False
 
     def on_signal(number: int) -> None:
-        # Whose terminal goes away hears of it twice, from the kernel and from the shell: nobody is in a hurry.
-        if worker._stopping.is_set() and number != signal.SIGHUP:  # noqa: SLF001 - its own main
+        nonlocal signalled
+        # Whose terminal goes away hears of it twice, from the kernel and from the shell: nobody is in a hurry. Nor is
+        # who signals once a worker that an operator has told to stop.
+        if signalled and number != signal.SIGHUP:
             log.warning("second signal: ending at once", extra={"signal": signal.Signals(number).name})
             _leave(128 + number)
+        signalled = True
         worker.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

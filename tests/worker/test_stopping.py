@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from contextlib import closing
 
 import pytest
 
 from taskconsole import App
+from taskconsole.backends.commands import SignalWorker
+from taskconsole.backends.native import NativeBackend
+from taskconsole.config import Settings
 from taskconsole.store.tasks import TaskStore
 from taskconsole.worker.options import QueuePlan
-from tests.servers import eventually
+from tests.servers import eventually, wait_until
 from tests.worker.rig import QUEUE, envelope, running
 
 
@@ -98,3 +103,16 @@ async def test_a_queue_that_refuses_results_does_not_cost_those_of_the_others_wh
     assert raw.keys(f"{{{QUEUE}}}:processing:*") == [], "a finished task would be run again"
     assert raw.llen(worker.lanes[0].keys.processing(worker.id)) == 1
     assert worker.lanes[0]._waiter_wire._connection is None
+
+
+def test_a_signal_to_a_worker_that_an_operator_has_told_to_stop_is_its_first(start_worker, raw, store_url):
+    worker = start_worker(app="tests.cli.program:app", arguments=("--grace", "1"))
+    raw.lpush(QUEUE, envelope("wait"))
+    wait_until(lambda: raw.exists("waiting"))
+    with closing(NativeBackend(Settings(url=store_url))) as backend:
+        assert backend.apply(SignalWorker(worker=worker.ids[QUEUE], wanted="stop", by="me")).changed
+    wait_until(lambda: "stopping worker" in worker.output())
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(20) == 0
+    assert "grace period over" in worker.output()
+    assert raw.llen(QUEUE) == 1
