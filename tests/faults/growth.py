@@ -1,12 +1,13 @@
-"""Does a worker grow with every task it runs, or with every connection it loses?
+"""Does a worker grow with every task it runs, every connection it loses, or every Redis that dies?
 
     python -m tests.faults.growth --tasks 2000000
     python -m tests.faults.growth --resets 5000
+    python -m tests.faults.growth --kills 200
 
 Its memory after each 100,000 tasks, most of them no-ops: every hundredth task fails for good, every hundredth fails
-once, every hundredth is delayed by a moment. Or its memory after each 250 resets of all its connections, with ten tasks
-run after each. A leak of a task's or a connection's size would be seen at once; what comes to rest is what the allocator
-and the caches keep.
+once, every hundredth is delayed by a moment. Or its memory after each 250 resets of all its connections, or after 20
+times SIGKILL of Redis, with ten tasks run after each. A leak of a task's or a connection's size would be seen at once;
+what comes to rest is what the allocator and the caches keep.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import linear_regression
 
@@ -38,8 +39,8 @@ PORTION = 10_000
 STEP = 100_000
 """Tasks between two looks."""
 
-FEW = 250
-"""Resets between two looks."""
+FEW, RARE = 250, 20
+"""Resets and kills between two looks."""
 
 app = App()
 
@@ -116,7 +117,7 @@ def with_tasks(tasks: int) -> list[float]:
 
 
 def with_resets(resets: int) -> list[float]:
-    """Megabytes of a worker before it has lost a connection and after each 250 times that it has lost all of them."""
+    """Megabytes of a worker before it has lost a connection and after each so many times that it has lost all of them."""
     with (
         PrivateServer() as server,
         server.client() as client,
@@ -127,11 +128,35 @@ def with_resets(resets: int) -> list[float]:
         print(f"{0:9,} resets: {sizes[0]:.2f} MB", flush=True)
         for number in range(1, resets + 1):
             proxy.reset_all()
-            run_all(client, [payload(number) for number in range(number * 100, number * 100 + 10)])
+            run_all(client, a_few(number))
             if number % FEW == 0:
                 sizes.append(size())
                 print(f"{number:9,} resets: {sizes[-1]:.2f} MB, {proxy.connections:,} connections", flush=True)
     return sizes
+
+
+def with_kills(kills: int) -> list[float]:
+    """Megabytes of a worker before its Redis has died and after each so many deaths."""
+    with ExitStack() as stack:
+        server = stack.enter_context(PrivateServer(append_only=True))
+        client = stack.enter_context(server.client())
+        size = stack.enter_context(watched(client, server.url))
+        sizes = [size()]
+        print(f"{0:9,} kills: {sizes[0]:.2f} MB", flush=True)
+        for number in range(1, kills + 1):
+            server.kill()
+            server.restart()
+            with server.client() as again:
+                run_all(again, a_few(number))
+            if number % RARE == 0:
+                sizes.append(size())
+                print(f"{number:9,} kills: {sizes[-1]:.2f} MB", flush=True)
+    return sizes
+
+
+def a_few(number: int) -> list[bytes]:
+    """Ten tasks, the `number`-th time."""
+    return [payload(n) for n in range(number * 100, number * 100 + 10)]
 
 
 def held(client: redis.Redis) -> list[str]:
@@ -145,12 +170,14 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--tasks", type=int, default=2_000_000)
     what.add_argument("--resets", type=int)
+    what.add_argument("--kills", type=int)
     arguments = parser.parse_args()
-    sizes, step, each = (
-        (with_resets(arguments.resets), FEW, "reset")
-        if arguments.resets
-        else (with_tasks(arguments.tasks), STEP, "task")
-    )
+    if arguments.resets:
+        sizes, step, each = with_resets(arguments.resets), FEW, "reset"
+    elif arguments.kills:
+        sizes, step, each = with_kills(arguments.kills), RARE, "kill"
+    else:
+        sizes, step, each = with_tasks(arguments.tasks), STEP, "task"
     second = sizes[len(sizes) // 2 :]
     slope = linear_regression(range(len(second)), second).slope * 1000
     print(f"second half: {slope:+.1f} kB per {step:,} {each}s, that is {slope * 1000 / step:+.2f} bytes a {each}")
