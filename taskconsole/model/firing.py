@@ -36,6 +36,7 @@ __all__ = [
     "decode_running",
     "encode_position",
     "encode_record",
+    "forget_instants",
     "go_on",
     "place",
     "plan",
@@ -352,6 +353,11 @@ def _next_of(schedule: Schedule, moment: float) -> float | None:
         # A moment that no calendar holds.
         return None
     return None if found is None else found.timestamp()
+
+
+def forget_instants() -> None:
+    """Give back the memory of what was computed: schedules that are late share a lot of it, others hardly any."""
+    _next_of.cache_clear()
 
 
 def _moment(seconds: float) -> dt.datetime:

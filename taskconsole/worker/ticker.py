@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from taskconsole.errors import StoreError, StoreUnavailable
 from taskconsole.model.definition import is_schedule_name
-from taskconsole.model.firing import ON_TIME
+from taskconsole.model.firing import ON_TIME, forget_instants
 from taskconsole.store.schedules import Agenda, Attendance
 from taskconsole.worker.decisions import Decider
 from taskconsole.worker.logs import RateLimit
@@ -75,6 +75,9 @@ LATE_RATE = 2_000.0
 
 BEATEN = 0.2
 """Most seconds to stand back when another was faster with everything, time after time."""
+
+KEPT = 60.0
+"""Seconds for which computed instants are kept at least; longer while anything is late."""
 
 SWEPT = 1.0
 """Seconds from one look at definitions to the next when somebody calls for it again and again."""
@@ -161,6 +164,7 @@ class Ticker:
         self._called = asyncio.Event()
         self._complain = RateLimit(60)
         self._resets = clock.resets
+        self._forgot = time.monotonic()
         self._decider = Decider(store=store, wire=wire, definitions=definitions, sweeper=sweeper)
 
     def call(self, queue: str, by_hand: bool) -> None:
@@ -213,7 +217,15 @@ class Ticker:
                 watch.forget()
                 watch.attend = watch.look = time.monotonic() + pause
                 watch.late = watch.look if watch.sweeps else float("inf")
+        self._forget_instants()
         return made
+
+    def _forget_instants(self) -> None:
+        """What was computed for instants that have passed is of no more use, unless many are caught up with."""
+        now = time.monotonic()
+        if now - self._forgot >= KEPT and all(watch.late == float("inf") for watch in self._watches.values()):
+            forget_instants()
+            self._forgot = now
 
     async def _tick(self, watch: _Watch) -> int:
         if watch.attend <= time.monotonic():

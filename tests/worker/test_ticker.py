@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from taskconsole.config import Settings
+from taskconsole.model import firing as firing_module
 from taskconsole.model.definition import decode_definition
 from taskconsole.model.firing import CAP, Position, decode_position, encode_position, go_on, place, run_id
 from taskconsole.store.keys import Namespace
@@ -232,6 +233,22 @@ async def test_a_task_is_made_when_its_time_comes_and_not_before(open_office, sc
     # On a busy machine some of them waited for a processor.
     assert min(lateness) < 0.02, lateness
     assert_every_instant_once(scene, "s", 0.2, least=6)
+
+
+async def test_computed_instants_are_not_kept_for_ever(open_office, scene, monkeypatch):
+    definition = decode_definition(b'{"task": "work", "every": 1}')
+    monkeypatch.setattr(ticker_module, "KEPT", 0.5)
+    for second in range(1_000):
+        place("s", definition, None, float(second))
+    kept = firing_module._next_of.cache_info
+    assert kept().currsize >= 1_000
+    scene.plant("s", every=0.2)
+    office = open_office()
+    office.ticker._watches[QUEUE].late = office.ticker._watches[QUEUE].attend = time.monotonic() + 1.5
+    await asyncio.sleep(1.0)
+    assert kept().currsize >= 1_000, "others may be late for the same ones"
+    await eventually(lambda: kept().currsize < 100)
+    await scene.all_fired(3)
 
 
 async def test_a_made_task_says_which_schedule_and_instant_it_is_for(open_office, scene):
