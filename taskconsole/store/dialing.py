@@ -154,16 +154,23 @@ class Dialer:
         pool: Any = redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **options)
         # How long to wait is decided by whoever dials; a lease does not wait as long as a console.
         pool.connection_kwargs["socket_timeout"] = options["socket_timeout"]
-        connection = pool.connection_class(**pool.connection_kwargs)
         try:
-            connection.connect()
+            return _connected(pool.connection_class(**pool.connection_kwargs))
         except redis.exceptions.NoPermissionError:
             # An ACL may forbid even CLIENT SETNAME; a connection without a name is better than none.
-            connection = pool.connection_class(**{**pool.connection_kwargs, "client_name": None})
-            connection.connect()
-        except redis.ConnectionError as error:
+            return _connected(pool.connection_class(**{**pool.connection_kwargs, "client_name": None}))
+
+
+def _connected(connection: Any) -> Any:
+    try:
+        connection.connect()
+    except BaseException as error:
+        # redis-py does so after its own errors only, and TLS has others.
+        connection.disconnect()
+        if isinstance(error, redis.ConnectionError):
             raise _at_the_door(error) from None
-        return connection
+        raise
+    return connection
 
 
 def _ask(connection: Any, *command: str) -> Any:

@@ -302,3 +302,16 @@ def test_what_a_script_met_is_told_without_the_script():
 
     assert isinstance(told, StoreNotReady)
     assert str(told) == "Redis at h:1 is not ready: READONLY You can't write against a read only replica."
+
+
+def test_a_connection_that_fails_in_the_middle_of_coming_up_is_closed(store_url, monkeypatch):
+    seen = []
+
+    def fail(connection, **_):
+        seen.append(connection)
+        raise OSError("bad record mac")
+
+    monkeypatch.setattr(redis.connection.AbstractConnection, "on_connect_check_health", fail)
+    with pytest.raises(StoreUnavailable, match="bad record mac"):
+        Wire(Settings(url=store_url)).run(echo("a"))
+    assert [connection._sock for connection in seen] == [None]
