@@ -18,7 +18,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import linear_regression
 
@@ -118,40 +118,34 @@ def with_tasks(tasks: int) -> list[float]:
 
 def with_resets(resets: int) -> list[float]:
     """Megabytes of a worker before it has lost a connection and after each so many times that it has lost all of them."""
-    with (
-        PrivateServer() as server,
-        server.client() as client,
-        FaultProxy(server.url) as proxy,
-        watched(client, proxy.url) as size,
-    ):
-        sizes = [size()]
-        print(f"{0:9,} resets: {sizes[0]:.2f} MB", flush=True)
-        for number in range(1, resets + 1):
-            proxy.reset_all()
-            run_all(client, a_few(number))
-            if number % FEW == 0:
-                sizes.append(size())
-                print(f"{number:9,} resets: {sizes[-1]:.2f} MB, {proxy.connections:,} connections", flush=True)
-    return sizes
+    with PrivateServer() as server, FaultProxy(server.url) as proxy:
+        return over(resets, "resets", FEW, server, proxy.url, proxy.reset_all)
 
 
 def with_kills(kills: int) -> list[float]:
     """Megabytes of a worker before its Redis has died and after each so many deaths."""
-    with ExitStack() as stack:
-        server = stack.enter_context(PrivateServer(append_only=True))
-        client = stack.enter_context(server.client())
-        size = stack.enter_context(watched(client, server.url))
-        sizes = [size()]
-        print(f"{0:9,} kills: {sizes[0]:.2f} MB", flush=True)
-        for number in range(1, kills + 1):
+    with PrivateServer(append_only=True) as server:
+
+        def die() -> None:
             server.kill()
             server.restart()
+
+        return over(kills, "kills", RARE, server, server.url, die)
+
+
+def over(times: int, what: str, step: int, server: PrivateServer, url: str, fault: Callable[[], object]) -> list[float]:
+    """Megabytes of a worker at `url` before the first fault and after each `step`; ten tasks run after each fault."""
+    with server.client() as client, watched(client, url) as size:
+        sizes = [size()]
+        print(f"{0:9,} {what}: {sizes[0]:.2f} MB", flush=True)
+        for number in range(1, times + 1):
+            fault()
             with server.client() as again:
                 run_all(again, a_few(number))
-            if number % RARE == 0:
+            if number % step == 0:
                 sizes.append(size())
-                print(f"{number:9,} kills: {sizes[-1]:.2f} MB", flush=True)
-    return sizes
+                print(f"{number:9,} {what}: {sizes[-1]:.2f} MB", flush=True)
+        return sizes
 
 
 def a_few(number: int) -> list[bytes]:
